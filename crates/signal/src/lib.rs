@@ -1,0 +1,1 @@
+//! signal: written below.
