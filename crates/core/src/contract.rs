@@ -1,0 +1,230 @@
+//! The enums of the contract: what goes into the engine and what comes out.
+//!
+//! Invariants: one input enum, one effect enum, no other doors. Every [`Input::Intent`] is answered by exactly one
+//! [`Event::Done`] or [`Event::Failed`] with its request id, unless the process ends before.
+
+use tacite_model::{AccountId, Handle, Invitation, KeyPin, MessageId, Secret, Timestamp};
+use tacite_wire::{Code, Frame};
+
+/// Names one intent, chosen by the driver; answers repeat it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestId(pub u64);
+
+/// What happens to the engine.
+#[derive(Debug)]
+pub enum Input {
+    /// First input of a process: drive again what the vault holds, connect if there is an account.
+    Start,
+    /// The person (or a script) wants something.
+    Intent(RequestId, Intent),
+    /// The link that [`Effect::OpenLink`] asked for is open; the server's first frame follows.
+    LinkOpened,
+    /// The link could not be opened, or is gone. `code` and `sentence` if the cause is known (such as a wrong key).
+    LinkClosed {
+        /// For people; no addresses.
+        cause: Option<Problem>,
+    },
+    /// A frame has arrived.
+    Frame(Frame),
+    /// The time of a [`Effect::WakeAt`] has come.
+    Timer,
+}
+
+/// What a person may want.
+#[derive(Debug)]
+pub enum Intent {
+    /// Register an account in an empty vault: OPAQUE, words, device keys, prekeys, tokens.
+    Register {
+        /// Where; kept in the vault.
+        server: Server,
+        /// From an invitation; `None` where registration is open.
+        invitation: Option<Secret<[u8; 16]>>,
+        /// The wanted name.
+        handle: Handle,
+        /// The password.
+        password: Secret<String>,
+        /// The three words, separated by single spaces.
+        words: Secret<String>,
+    },
+    /// Begin a new session of the vault's account: password, then words.
+    LogIn {
+        /// The password.
+        password: Secret<String>,
+        /// The three words, separated by single spaces.
+        words: Secret<String>,
+    },
+    /// End the session on the server; the vault stays.
+    LogOut,
+    /// Ask somebody to become a contact.
+    RequestContact {
+        /// Whom.
+        handle: Handle,
+    },
+    /// Accept somebody's request.
+    AcceptContact {
+        /// Whose.
+        handle: Handle,
+    },
+    /// Refuse somebody's request.
+    RefuseContact {
+        /// Whose.
+        handle: Handle,
+    },
+    /// Put a text into the outbox for an accepted contact. Done as soon as it is in the vault; what becomes of it is told
+    /// by [`Event::MessageChanged`].
+    SendText {
+        /// To whom.
+        to: Handle,
+        /// At most `TEXT_BYTES_MAX` bytes, not empty.
+        text: String,
+    },
+}
+
+/// Where a server is and how it proves itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// `host:port`.
+    pub address: String,
+    /// The name that it must give itself; `None`: take what it says at first contact.
+    pub name: Option<String>,
+    /// The key that it must show; `None`: a public certificate for the host.
+    pub pin: Option<KeyPin>,
+    /// Plain TCP instead of TLS: loopback and tests only.
+    pub tls_disabled: bool,
+    /// Any certificate will do: tests only, `--allow-invalid-cert`.
+    pub certificate_unchecked: bool,
+}
+
+impl From<&Invitation> for Server {
+    fn from(invitation: &Invitation) -> Self {
+        Self {
+            address: invitation.address().to_owned(),
+            name: Some(invitation.server_name().to_owned()),
+            pin: invitation.pin(),
+            tls_disabled: false,
+            certificate_unchecked: false,
+        }
+    }
+}
+
+/// What the driver is to do, after the commit, in order.
+#[derive(Debug)]
+pub enum Effect {
+    /// Open a link to the server, with an access token for the upgrade if there is one that is still good.
+    OpenLink {
+        /// Where.
+        server: Server,
+        /// For the `Authorization: Bearer` header.
+        bearer: Option<Secret<String>>,
+    },
+    /// Send a frame on the open link; drop it if the link is gone.
+    Send(Frame),
+    /// Close the link; [`Input::LinkClosed`] follows as for any other end.
+    CloseLink,
+    /// Tell the view.
+    Tell(Event),
+    /// Hand in [`Input::Timer`] at this time.
+    WakeAt(Timestamp),
+}
+
+/// What a view is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// An intent was carried out.
+    Done(RequestId, Outcome),
+    /// An intent was refused or failed; nothing of it remains.
+    Failed(RequestId, Problem),
+    /// The link has changed.
+    Link(LinkStatus),
+    /// A message has arrived and is stored.
+    MessageReceived(MessageView),
+    /// A message of ours has advanced; states never step back.
+    MessageChanged(MessageView),
+    /// A contact has changed.
+    ContactChanged {
+        /// Who.
+        handle: Handle,
+        /// What they are now.
+        standing: tacite_vault::Standing,
+    },
+    /// Something that the person should know and that belongs to no intent, such as a message that could not be decrypted.
+    Notice(Problem),
+}
+
+/// What an intent came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Registered or logged in.
+    SignedIn {
+        /// The account.
+        account_id: AccountId,
+        /// Its name.
+        handle: Handle,
+        /// Whether it administers the server.
+        administrator: bool,
+    },
+    /// Logged out.
+    SignedOut,
+    /// The contact now stands like this.
+    Contact {
+        /// Who.
+        handle: Handle,
+        /// What they are now.
+        standing: tacite_vault::Standing,
+    },
+    /// The text is in the outbox under this id.
+    Queued {
+        /// The message's id.
+        message_id: MessageId,
+    },
+}
+
+/// How the link stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkStatus {
+    /// No link; the next try comes at the given time (`None`: not by itself, a log-in is wanted or nothing registered).
+    Offline {
+        /// When.
+        retry_at: Option<Timestamp>,
+    },
+    /// Being opened or logged in.
+    Connecting,
+    /// Logged in; catching up.
+    Online,
+    /// Logged in and level: nothing waits on the server any more.
+    Level,
+}
+
+/// A message as a view shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageView {
+    /// The message's id.
+    pub message_id: MessageId,
+    /// The other side of the conversation.
+    pub peer: Handle,
+    /// Whether this account wrote it.
+    pub outgoing: bool,
+    /// What was written.
+    pub text: String,
+    /// When the sender wrote it, by the sender's clock.
+    pub sent_at: Timestamp,
+    /// How far it has come.
+    pub state: tacite_vault::MessageState,
+}
+
+/// A code, a sentence, a next step; see `tacite_wire::code`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The wire's code, or one of its meanings for what happens on the device.
+    pub code: Code,
+    /// A stable word for scripts, such as `name-taken`.
+    pub word: &'static str,
+    /// What happened.
+    pub sentence: String,
+    /// What to do next.
+    pub next_step: String,
+    /// Whether the same may succeed later by itself.
+    pub retryable: bool,
+    /// Milliseconds after which to try again, if the server said so.
+    pub retry_after_ms: Option<u64>,
+}

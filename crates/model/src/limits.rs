@@ -1,0 +1,82 @@
+//! Every bound of the system, in one place. Each is tested at the bound and one past it where it is enforced.
+//!
+//! Invariant: whatever a stranger can send is bounded by a constant of this file.
+
+/// Fewest characters of a handle.
+pub const HANDLE_CHARS_MIN: usize = 2;
+/// Most characters of a handle.
+pub const HANDLE_CHARS_MAX: usize = 32;
+
+/// Sizes to which the body of a frame is padded, in bytes. The last is the most that a body may hold.
+pub const FRAME_BODY_BYTES: [usize; 5] = [256, 1024, 4096, 16_384, 65_536];
+/// Most bytes of a frame's body.
+pub const FRAME_BODY_BYTES_MAX: usize = FRAME_BODY_BYTES[FRAME_BODY_BYTES.len() - 1];
+/// Most bytes of a text that a person writes in one message, UTF-8.
+pub const TEXT_BYTES_MAX: usize = 32_768;
+/// Most bytes of a sealed body within an envelope; with routing fields it fits the largest frame.
+pub const SEALED_BYTES_MAX: usize = 65_000;
+/// Most bytes of a server's name.
+pub const SERVER_NAME_BYTES_MAX: usize = 255;
+/// Most bytes of a client's or server's software name.
+pub const SOFTWARE_BYTES_MAX: usize = 64;
+/// Most bytes of one OPAQUE message.
+pub const OPAQUE_MESSAGE_BYTES_MAX: usize = 512;
+/// Most bytes of an access or refresh token.
+pub const TOKEN_BYTES_MAX: usize = 1024;
+
+/// Frames that cannot be decoded on one link before it is closed.
+pub const LINK_BAD_FRAMES_MAX: u32 = 16;
+/// Milliseconds in which a new link must have said hello and logged in.
+pub const LINK_LOGIN_MS_MAX: u64 = 120_000;
+/// Milliseconds without any frame after which a link counts as dead.
+pub const LINK_SILENCE_MS_MAX: u64 = 75_000;
+/// Milliseconds between the pings that keep a link alive.
+pub const LINK_PING_MS: u64 = 30_000;
+/// Frames that may wait for one slow link before it is closed.
+pub const LINK_QUEUE_FRAMES_MAX: usize = 1024;
+/// Links open at once on one server.
+pub const LINKS_MAX: usize = 100_000;
+/// Milliseconds for a TLS handshake and the HTTP request that follows it.
+pub const HANDSHAKE_MS_MAX: u64 = 10_000;
+
+/// Devices of one account.
+pub const DEVICES_PER_ACCOUNT_MAX: usize = 16;
+/// One-time prekeys of one kind that a device may keep at the depot.
+pub const ONE_TIME_PREKEYS_MAX: usize = 200;
+/// One-time prekeys of one kind in a single upload.
+pub const ONE_TIME_PREKEYS_PER_UPLOAD_MAX: usize = 100;
+/// One-time Kyber prekeys in a single upload: each has 1.6 kB, and an upload is one frame.
+pub const KYBER_PREKEYS_PER_UPLOAD_MAX: usize = 30;
+/// Conversations of one account, requested ones included.
+pub const CONVERSATIONS_PER_ACCOUNT_MAX: usize = 10_000;
+/// Contact requests of one account that wait for an answer.
+pub const CONTACT_REQUESTS_OPEN_MAX: usize = 100;
+
+/// Messages that may wait for one device.
+pub const QUEUE_MESSAGES_MAX: usize = 10_000;
+/// Messages pushed to a device and not yet acknowledged.
+pub const UNACKNOWLEDGED_MAX: usize = 64;
+/// Milliseconds a relayed message may stay unacknowledged before it is made durable instead.
+pub const ACKNOWLEDGE_MS_MAX: u64 = 3000;
+/// Message ids in one acknowledgement.
+pub const ACKNOWLEDGEMENTS_PER_FRAME_MAX: usize = 64;
+/// Rows in one page of a synchronisation.
+pub const SYNC_PAGE_ROWS_MAX: usize = 100;
+/// Milliseconds for which an undelivered message waits: 30 days.
+pub const MESSAGE_WAIT_MS_MAX: u64 = 30 * DAY_MS;
+
+/// Milliseconds for which an access token is good: 15 minutes.
+pub const ACCESS_TOKEN_MS: u64 = 15 * 60 * 1000;
+/// Milliseconds for which a refresh token is good: 30 days.
+pub const REFRESH_TOKEN_MS: u64 = 30 * DAY_MS;
+/// Milliseconds for which an invitation is good: 7 days.
+pub const INVITATION_MS: u64 = 7 * DAY_MS;
+/// Times an invitation may be used, at most.
+pub const INVITATION_USES_MAX: u32 = 1000;
+
+/// Milliseconds of a day.
+pub const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Bytes that the fields of an envelope around the sealed body may take.
+const ENVELOPE_OVERHEAD_BYTES_MAX: usize = 256;
+const _: () = assert!(SEALED_BYTES_MAX + ENVELOPE_OVERHEAD_BYTES_MAX <= FRAME_BODY_BYTES_MAX);
