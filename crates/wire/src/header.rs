@@ -118,7 +118,7 @@ mod tests {
         };
         let expected = "000186a9736d7075abababababababababababababababab010203040506070801020194\
                         00000201";
-        let hex: String = header.encode().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex::encode(header.encode());
         assert_eq!(hex, expected);
     }
 
