@@ -1,2 +1,52 @@
-//! main
-fn main() {}
+//! `cargo xtask`: the project's own tools. `cargo xtask help` lists them.
+//!
+//! Invariants: nothing outside the checkout is written, except toolchain parts and packages that a command says it
+//! installs. Results go to stdout, a command's exit status says whether it holds.
+
+#![expect(clippy::print_stdout, reason = "a tool for the terminal of a developer; its stdout is its result")]
+
+mod prerequisites;
+mod requirements;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  test                          formatting, house rules, lints, the wasm build and all tests; what CI runs
+  tidy                          the house rules alone
+  requirements [--json]         run the tests named in docs/requirements.toml and print what is done
+  requirements --check-names    only check that every named test exists
+  help                          this text";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[&str]) -> Result<()> {
+    match arguments {
+        ["test"] => test::run(),
+        ["tidy"] => tidy::run(),
+        ["requirements"] => requirements::run(requirements::Output::Table),
+        ["requirements", "--json"] => requirements::run(requirements::Output::Json),
+        ["requirements", "--check-names"] => requirements::check_names(),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{HELP}");
+            Ok(())
+        }
+        _ => bail!("no such command: {}\n\n{HELP}", arguments.join(" ")),
+    }
+}
