@@ -1,1 +1,18 @@
-//! e2e
+//! Stories told with the real programs: a server from nothing, people with profiles of their own, bad connections
+//! between them, and a search for what must not be found.
+//!
+//! `tests/` tell them to the test runner, `cargo xtask demo` tells one to a person.
+//!
+//! Invariants: everything stands in a temporary directory that goes with the story; every process ends with the value
+//! that stands for it; nothing waits for a time, only for something to happen.
+
+pub mod binaries;
+pub mod canary;
+pub mod process;
+pub mod proxy;
+pub mod server;
+
+pub use binaries::Binaries;
+pub use process::{Finished, Running};
+pub use proxy::{Proxy, Weather};
+pub use server::Server;
