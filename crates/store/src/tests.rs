@@ -1,0 +1,235 @@
+//! Tests of a database as a store sees it, over real files.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+
+use refinery::{Migration, Runner};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::writer::QUEUE_JOBS_MAX;
+use crate::{Database, StoreError};
+
+const NOTES: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
+    CREATE TABLE replies (
+        id INTEGER PRIMARY KEY,
+        note_id INTEGER NOT NULL REFERENCES notes (id) DEFERRABLE INITIALLY DEFERRED
+    ) STRICT;";
+
+fn runner() -> Runner {
+    Runner::new(&[Migration::unapplied("V1__notes", NOTES).unwrap()])
+}
+
+fn place() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notes.sqlite");
+    (directory, path)
+}
+
+fn open(path: &Path) -> Database {
+    Database::open(path, &runner()).unwrap()
+}
+
+fn insert(connection: &Connection, text: &str) -> Result<(), StoreError> {
+    connection.execute("INSERT INTO notes (text) VALUES (?1)", [text])?;
+    Ok(())
+}
+
+fn texts(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut statement = connection.prepare("SELECT text FROM notes ORDER BY id")?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Keeps the writer busy until the returned sender is dropped, so that what is queued meanwhile makes one group.
+fn hold_writer(database: &Database) -> mpsc::Sender<()> {
+    let (release, released) = mpsc::channel::<()>();
+    let (begin, begun) = mpsc::channel();
+    drop(database.write(move |_| {
+        begin.send(()).unwrap();
+        let _ = released.recv();
+        Ok(())
+    }));
+    begun.recv().unwrap();
+    release
+}
+
+#[tokio::test]
+async fn jobs_that_queued_up_share_one_commit() {
+    let (_directory, path) = place();
+    let database = open(&path);
+    let release = hold_writer(&database);
+    let writes: Vec<_> = (0..100).map(|n| database.write(move |db| insert(db, &n.to_string()))).collect();
+    drop(release);
+    for write in writes {
+        write.await.unwrap();
+    }
+    assert_eq!(database.commits(), 2, "one for the job that held the writer, one for the hundred");
+    assert_eq!(database.read(texts).await.unwrap().len(), 100);
+}
+
+#[tokio::test]
+async fn jobs_run_in_the_order_of_the_calls_not_of_the_polls() {
+    let (_directory, path) = place();
+    let database = open(&path);
+    let first = database.write(|db| insert(db, "first"));
+    let second = database.write(|db| insert(db, "second"));
+    second.await.unwrap();
+    first.await.unwrap();
+    assert_eq!(database.read(texts).await.unwrap(), ["first", "second"]);
+}
+
+#[tokio::test]
+async fn a_job_that_fails_or_panics_is_undone_alone() {
+    let (_directory, path) = place();
+    let database = open(&path);
+    let release = hold_writer(&database);
+    let before = database.write(|db| insert(db, "before"));
+    let failing = database.write(|db| {
+        insert(db, "of the failing job")?;
+        insert(db, "before")
+    });
+    let panicking = database.write(|db| -> Result<(), StoreError> {
+        insert(db, "of the panicking job")?;
+        panic!("a job's mistake")
+    });
+    let after = database.write(|db| insert(db, "after"));
+    drop(release);
+    before.await.unwrap();
+    assert!(matches!(failing.await, Err(StoreError::Misuse(_))));
+    assert!(matches!(panicking.await, Err(StoreError::Misuse(_))));
+    after.await.unwrap();
+    assert_eq!(database.commits(), 2);
+    assert_eq!(database.read(texts).await.unwrap(), ["before", "after"]);
+}
+
+#[tokio::test]
+async fn a_failed_commit_is_told_to_every_job_of_the_group() {
+    let (_directory, path) = place();
+    let database = open(&path);
+    let release = hold_writer(&database);
+    let innocent = database.write(|db| insert(db, "innocent"));
+    // A deferred foreign key is checked by COMMIT.
+    let guilty = database.write(|db| {
+        db.execute("INSERT INTO replies (note_id) VALUES (4711)", [])?;
+        Ok(())
+    });
+    drop(release);
+    assert!(innocent.await.is_err());
+    assert!(guilty.await.is_err());
+    database.write(|db| insert(db, "later")).await.unwrap();
+    assert_eq!(database.read(texts).await.unwrap(), ["later"]);
+}
+
+#[tokio::test]
+async fn what_was_queued_when_the_last_handle_is_dropped_is_kept() {
+    let (_directory, path) = place();
+    let database = open(&path);
+    let clone = database.clone();
+    drop(database);
+    for n in 0..10 {
+        drop(clone.write(move |db| insert(db, &n.to_string())));
+    }
+    drop(clone);
+    assert!(!path.with_extension("sqlite-wal").exists(), "closing empties the log");
+    assert_eq!(open(&path).read(texts).await.unwrap().len(), 10);
+}
+
+// T69: nothing is acknowledged that was not saved, and the store goes on afterwards.
+#[tokio::test]
+async fn a_full_disk_is_told_and_survived() {
+    let (_directory, path) = place();
+    let database = open(&path);
+    let limit = |pages: u32| database.write(move |db| Ok(db.pragma_update(None, "max_page_count", pages)?));
+    limit(12).await.unwrap();
+    let large = "x".repeat(100_000);
+    let text = large.clone();
+    assert_eq!(database.write(move |db| insert(db, &text)).await, Err(StoreError::Full));
+    assert!(database.read(texts).await.unwrap().is_empty());
+    limit(1_000_000).await.unwrap();
+    database.write(move |db| insert(db, &large)).await.unwrap();
+    assert_eq!(database.read(texts).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_full_disk_spares_the_jobs_queued_behind() {
+    let (_directory, path) = place();
+    let database = open(&path);
+    database.write(|db| Ok(db.pragma_update(None, "max_page_count", 12)?)).await.unwrap();
+    let release = hold_writer(&database);
+    let large = database.write(|db| insert(db, &"x".repeat(100_000)));
+    let small = database.write(|db| insert(db, "small"));
+    drop(release);
+    assert_eq!(large.await, Err(StoreError::Full));
+    small.await.unwrap();
+    assert_eq!(database.read(texts).await.unwrap(), ["small"]);
+}
+
+#[tokio::test]
+async fn the_queue_has_a_bound() {
+    let (_directory, path) = place();
+    let database = open(&path);
+    let release = hold_writer(&database);
+    let mut last = None;
+    for _ in 0..QUEUE_JOBS_MAX {
+        last = Some(database.write(|_| Ok(())));
+    }
+    let refused = database.write(|_| Ok(()));
+    assert!(matches!(refused.await, Err(StoreError::Unavailable(_))));
+    drop(release);
+    last.unwrap().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_reader_cannot_write_and_survives_its_panic() {
+    let (_directory, path) = place();
+    let database = open(&path);
+    assert!(matches!(database.read(|db| insert(db, "x")).await, Err(StoreError::Unavailable(_))));
+    let panicking = database.read(|_| -> Result<(), StoreError> { panic!("a job's mistake") });
+    assert!(matches!(panicking.await, Err(StoreError::Misuse(_))));
+    assert!(database.read(texts).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn deleted_bytes_leave_the_file() {
+    let (_directory, path) = place();
+    let database = open(&path);
+    database.write(|db| insert(db, "canary in a coal mine")).await.unwrap();
+    database.write(|db| Ok(db.execute("DELETE FROM notes", [])?)).await.unwrap();
+    drop(database);
+    let bytes = std::fs::read(&path).unwrap();
+    assert!(!bytes.windows(6).any(|window| window == b"canary"));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn files_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (directory, path) = place();
+    let database = open(&path);
+    database.write(|db| insert(db, "x")).await.unwrap();
+    let files: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(Result::unwrap).collect();
+    assert_eq!(files.len(), 3, "database, log and index");
+    for file in files {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.path());
+    }
+}
+
+// T73: an older program does not touch newer tables.
+#[test]
+fn tables_of_a_newer_program_are_refused() {
+    let (_directory, path) = place();
+    let newer = [
+        Migration::unapplied("V1__notes", NOTES).unwrap(),
+        Migration::unapplied("V2__more", "CREATE TABLE more (id INTEGER PRIMARY KEY) STRICT;").unwrap(),
+    ];
+    drop(Database::open(&path, &Runner::new(&newer)).unwrap());
+    assert!(matches!(Database::open(&path, &runner()), Err(StoreError::Migration(_))));
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused() {
+    let (_directory, path) = place();
+    std::fs::write(&path, "a letter to alice, long enough to be taken for the header of a file").unwrap();
+    assert!(matches!(Database::open(&path, &runner()), Err(StoreError::Corrupt(_))));
+}

@@ -1,0 +1,196 @@
+//! The writer thread: takes what has queued up, runs it in one transaction, commits, answers.
+//!
+//! Invariants: an answer "done" is sent only after the commit; the thread outlives panics of jobs and ends only when the
+//! last handle is dropped, after the queue is empty; at most [`QUEUE_JOBS_MAX`] jobs wait.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::StoreError;
+
+/// Jobs that may wait; one more is refused as overload.
+pub(crate) const QUEUE_JOBS_MAX: usize = 16_384;
+/// Jobs that share one commit, so that the first of a long queue does not wait for the last.
+const GROUP_JOBS_MAX: usize = 512;
+
+/// The writing half of a database. Dropping it waits until the queue has been committed.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    queue: Option<SyncSender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+    commits: Arc<AtomicU64>,
+}
+
+impl Writer {
+    pub(crate) fn spawn(connection: Connection) -> Result<Self, StoreError> {
+        let (queue, jobs) = sync_channel(QUEUE_JOBS_MAX);
+        let commits = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&commits);
+        let thread = thread::Builder::new()
+            .name(String::from("store-writer"))
+            .spawn(move || write_until_closed(&connection, &jobs, &count))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread), commits })
+    }
+
+    pub(crate) fn enqueue<T, F>(
+        &self,
+        work: F,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let task: Box<dyn Job> = Box::new(Task { work: Some(work), outcome: None, answer });
+        let refused = match self.queue.as_ref().map(|queue| queue.try_send(task)) {
+            Some(Ok(())) => None,
+            Some(Err(TrySendError::Full(_))) => {
+                Some(StoreError::Unavailable(String::from("too many jobs wait")))
+            }
+            Some(Err(TrySendError::Disconnected(_))) | None => Some(StoreError::Closed),
+        };
+        async move {
+            match refused {
+                Some(error) => Err(error),
+                None => answered.await.unwrap_or(Err(StoreError::Closed)),
+            }
+        }
+    }
+
+    pub(crate) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        let Some(writer) = self.thread.take() else { return };
+        // A job may own the last handle; the writer cannot wait for itself.
+        if writer.thread().id() != thread::current().id() && writer.join().is_err() {
+            tracing::error!("the writer of a store ended by a panic");
+        }
+    }
+}
+
+/// One queued job, whatever it returns.
+trait Job: Send {
+    /// Runs the work and keeps what it returns. Called once.
+    fn run(&mut self, connection: &Connection) -> Result<(), StoreError>;
+    /// Tells the caller: what the work returned, or why the transaction around it failed.
+    fn answer(self: Box<Self>, group: Result<(), StoreError>);
+}
+
+struct Task<F, T> {
+    work: Option<F>,
+    outcome: Option<Result<T, StoreError>>,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<F, T> Job for Task<F, T>
+where
+    T: Send,
+    F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
+{
+    fn run(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        let work = self.work.take().ok_or(StoreError::Closed)?;
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|_| {
+            tracing::error!("a job of a store panicked");
+            Err(StoreError::Misuse(String::from("the job panicked")))
+        });
+        let failed = outcome.as_ref().err().cloned();
+        self.outcome = Some(outcome);
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn answer(self: Box<Self>, group: Result<(), StoreError>) {
+        let outcome = match (self.outcome, group) {
+            // The job's own error says more than the group's.
+            (Some(Err(own)), _) => Err(own),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (_, Err(error)) => Err(error),
+            (None, Ok(())) => Err(StoreError::Closed),
+        };
+        // A caller that no longer waits is no error.
+        let _ = self.answer.send(outcome);
+    }
+}
+
+fn write_until_closed(connection: &Connection, jobs: &Receiver<Box<dyn Job>>, commits: &AtomicU64) {
+    while let Ok(first) = jobs.recv() {
+        let mut waiting = VecDeque::from([first]);
+        waiting.extend(jobs.try_iter().take(GROUP_JOBS_MAX - 1));
+        while !waiting.is_empty() {
+            let mut done = Vec::with_capacity(waiting.len());
+            let group = commit_group(connection, &mut waiting, &mut done);
+            match &group {
+                Ok(()) => _ = commits.fetch_add(1, Ordering::Relaxed),
+                Err(error) => {
+                    tracing::error!(%error, jobs = done.len(), "a group of writes was not committed")
+                }
+            }
+            for job in done {
+                job.answer(group.clone());
+            }
+        }
+    }
+}
+
+/// Runs jobs from `waiting` in one transaction and moves them to `done`.
+///
+/// A full disk can make SQLite undo the whole transaction in the middle: then those that ran have failed and the others
+/// still wait, to be tried in a transaction of their own.
+fn commit_group(
+    connection: &Connection,
+    waiting: &mut VecDeque<Box<dyn Job>>,
+    done: &mut Vec<Box<dyn Job>>,
+) -> Result<(), StoreError> {
+    if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
+        done.extend(waiting.drain(..));
+        return Err(error);
+    }
+    while let Some(mut job) = waiting.pop_front() {
+        let outcome = run_in_savepoint(connection, job.as_mut());
+        done.push(job);
+        if let Err(error) = outcome {
+            roll_back(connection);
+            return Err(error);
+        }
+        if connection.is_autocommit() {
+            return Err(StoreError::Unavailable(String::from("the transaction was undone")));
+        }
+    }
+    execute(connection, "COMMIT").inspect_err(|_| roll_back(connection))
+}
+
+/// Runs one job; if it fails, only its own changes are undone. An error is one of the transaction, not of the job.
+fn run_in_savepoint(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
+    execute(connection, "SAVEPOINT job")?;
+    if let Err(error) = job.run(connection) {
+        if connection.is_autocommit() {
+            return Err(error);
+        }
+        execute(connection, "ROLLBACK TO job")?;
+    }
+    execute(connection, "RELEASE job")
+}
+
+fn roll_back(connection: &Connection) {
+    if !connection.is_autocommit()
+        && let Err(error) = execute(connection, "ROLLBACK")
+    {
+        tracing::error!(%error, "a group of writes could not be rolled back");
+    }
+}
+
+fn execute(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
