@@ -44,9 +44,9 @@ fn texts(connection: &Connection) -> Result<Vec<String>, StoreError> {
 /// Keeps the writer busy until the returned sender is dropped, so that what is queued meanwhile makes one group.
 fn hold_writer(database: &Database) -> mpsc::Sender<()> {
     let (release, released) = mpsc::channel::<()>();
-    let (begin, begun) = mpsc::channel();
+    let (start, begun) = mpsc::channel();
     drop(database.write(move |_| {
-        begin.send(()).unwrap();
+        start.send(()).unwrap();
         let _ = released.recv();
         Ok(())
     }));

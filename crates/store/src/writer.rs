@@ -130,11 +130,10 @@ fn write_until_closed(connection: &Connection, jobs: &Receiver<Box<dyn Job>>, co
         while !waiting.is_empty() {
             let mut done = Vec::with_capacity(waiting.len());
             let group = commit_group(connection, &mut waiting, &mut done);
-            match &group {
-                Ok(()) => _ = commits.fetch_add(1, Ordering::Relaxed),
-                Err(error) => {
-                    tracing::error!(%error, jobs = done.len(), "a group of writes was not committed")
-                }
+            if let Err(error) = &group {
+                tracing::error!(%error, jobs = done.len(), "a group of writes was not committed");
+            } else {
+                commits.fetch_add(1, Ordering::Relaxed);
             }
             for job in done {
                 job.answer(group.clone());
