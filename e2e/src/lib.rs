@@ -4,15 +4,21 @@
 //! `tests/` tell them to the test runner, `cargo xtask demo` tells one to a person.
 //!
 //! Invariants: everything stands in a temporary directory that goes with the story; every process ends with the value
-//! that stands for it; nothing waits for a time, only for something to happen.
+//! that stands for it; who waits, waits for something to happen, however long that takes.
 
 pub mod binaries;
 pub mod canary;
+pub mod person;
 pub mod process;
 pub mod proxy;
 pub mod server;
+pub mod story;
+pub mod world;
 
 pub use binaries::Binaries;
+pub use person::{Message, Person};
 pub use process::{Finished, Running};
 pub use proxy::{Proxy, Weather};
 pub use server::Server;
+pub use story::{Story, Tally};
+pub use world::World;

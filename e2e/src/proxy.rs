@@ -1,16 +1,19 @@
-//! Bad weather between clients and a server: a TCP proxy that delays, cuts, and holds connections back.
+//! Bad weather between clients and a server: a TCP proxy that delays, cuts, freezes, and holds connections back.
 //!
 //! What each connection suffers follows from a seed and its number. Bytes are never changed: that would only test TLS.
 //! Invariants: after [`Weather::cuts`] connections no more are cut, so every story comes to its end.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+
+/// Most bytes of one piece: what is carried, delayed or held at once.
+const PIECE_BYTES_MAX: usize = 2048;
 
 /// What connections suffer.
 #[derive(Debug, Clone, Copy)]
@@ -24,19 +27,34 @@ pub struct Weather {
     pub cuts: usize,
     /// Where a connection is cut: after at most so many bytes of both directions together.
     pub cut_bytes_max: u64,
+    /// How many pieces are carried over all connections; the next one freezes everything as it is. `None`: no end.
+    pub freeze_after_pieces: Option<usize>,
 }
 
 impl Weather {
     /// Nothing happens to anybody.
-    pub const CALM: Self = Self { seed: 0, delay_ms_max: 0, cuts: 0, cut_bytes_max: 0 };
+    pub const CALM: Self =
+        Self { seed: 0, delay_ms_max: 0, cuts: 0, cut_bytes_max: 0, freeze_after_pieces: None };
 }
 
 /// A proxy in front of one server, until it is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
-    closed: Arc<AtomicBool>,
-    cut: Arc<AtomicUsize>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    server: SocketAddr,
+    weather: Weather,
+    /// How many connections were cut.
+    cut: AtomicUsize,
+    /// How many pieces came.
+    pieces: AtomicUsize,
+    frozen: AtomicBool,
+    closed: Mutex<bool>,
+    closing: Condvar,
 }
 
 impl Proxy {
@@ -44,19 +62,27 @@ impl Proxy {
     pub fn start(server: SocketAddr, weather: Weather) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("the proxy's port")?;
         let address = listener.local_addr()?;
-        let (closed, cut) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let (stop, cuts) = (Arc::clone(&closed), Arc::clone(&cut));
+        let shared = Arc::new(Shared {
+            server,
+            weather,
+            cut: AtomicUsize::new(0),
+            pieces: AtomicUsize::new(0),
+            frozen: AtomicBool::new(false),
+            closed: Mutex::new(false),
+            closing: Condvar::new(),
+        });
+        let proxy = Self { address, shared: Arc::clone(&shared) };
         thread::spawn(move || {
             for (number, client) in listener.incoming().enumerate() {
-                if stop.load(Ordering::SeqCst) {
+                if shared.is_closed() {
                     break;
                 }
                 let Ok(client) = client else { continue };
-                let cuts = Arc::clone(&cuts);
-                thread::spawn(move || carry(&client, server, weather, number, &cuts));
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || shared.carry(&client, number));
             }
         });
-        Ok(Self { address, closed, cut })
+        Ok(proxy)
     }
 
     /// Where clients connect.
@@ -68,34 +94,22 @@ impl Proxy {
     /// How many connections were cut so far.
     #[must_use]
     pub fn cut(&self) -> usize {
-        self.cut.load(Ordering::SeqCst)
+        self.shared.cut.load(Ordering::SeqCst)
+    }
+
+    /// Whether the piece has come at which everything stands still.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        self.shared.frozen.load(Ordering::SeqCst)
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.closed.store(true, Ordering::SeqCst);
+        *self.shared.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.shared.closing.notify_all();
         // Wakes the thread that accepts; if it is gone already there is nobody to wake.
         let _woken = TcpStream::connect(self.address);
-    }
-}
-
-/// Both directions of one connection, until one end closes or its bytes are used up.
-fn carry(client: &TcpStream, server: SocketAddr, weather: Weather, number: usize, cut: &AtomicUsize) {
-    let mut chance = Chance::of(weather.seed, number);
-    chance.sleep_up_to(weather.delay_ms_max.saturating_mul(8));
-    // A server that is down looks to the client like a connection that closes at once.
-    let Ok(server) = TcpStream::connect(server) else { return };
-    let budget = (number < weather.cuts).then(|| chance.up_to(weather.cut_bytes_max));
-    let (up, down) = (Chance::of(!weather.seed, number), chance);
-    let carried = AtomicU64::new(0);
-    let ends = thread::scope(|scope| {
-        let up = scope.spawn(|| pump(client, &server, weather.delay_ms_max, up, budget, &carried));
-        let down = pump(&server, client, weather.delay_ms_max, down, budget, &carried);
-        [up.join().unwrap_or(End::Closed), down]
-    });
-    if ends.contains(&End::Cut) {
-        cut.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -105,30 +119,70 @@ enum End {
     Cut,
 }
 
-fn pump(
-    mut from: &TcpStream,
-    mut to: &TcpStream,
-    delay_ms_max: u64,
-    mut chance: Chance,
-    budget: Option<u64>,
-    carried: &AtomicU64,
-) -> End {
-    let mut piece = [0; 2048];
-    let end = loop {
-        let Ok(length @ 1..) = from.read(&mut piece) else { break End::Closed };
-        chance.sleep_up_to(delay_ms_max);
-        let total = carried.fetch_add(length as u64, Ordering::SeqCst) + length as u64;
-        if budget.is_some_and(|budget| total > budget) {
-            break End::Cut;
+impl Shared {
+    /// Both directions of one connection, until one end closes or its bytes are used up.
+    fn carry(&self, client: &TcpStream, number: usize) {
+        let weather = self.weather;
+        let mut chance = Chance::of(weather.seed, number);
+        chance.sleep_up_to(weather.delay_ms_max.saturating_mul(8));
+        // A server that is down looks to the client like a connection that closes at once.
+        let Ok(server) = TcpStream::connect(self.server) else { return };
+        let budget = (number < weather.cuts).then(|| chance.up_to(weather.cut_bytes_max));
+        let (up, down) = (Chance::of(!weather.seed, number), chance);
+        let carried = AtomicU64::new(0);
+        let ends = thread::scope(|scope| {
+            let up = scope.spawn(|| self.pump(client, &server, up, budget, &carried));
+            let down = self.pump(&server, client, down, budget, &carried);
+            [up.join().unwrap_or(End::Closed), down]
+        });
+        if ends.contains(&End::Cut) {
+            self.cut.fetch_add(1, Ordering::SeqCst);
         }
-        if to.write_all(&piece[..length]).is_err() {
-            break End::Closed;
+    }
+
+    fn pump(
+        &self,
+        mut from: &TcpStream,
+        mut to: &TcpStream,
+        mut chance: Chance,
+        budget: Option<u64>,
+        carried: &AtomicU64,
+    ) -> End {
+        let mut piece = [0; PIECE_BYTES_MAX];
+        let end = loop {
+            let Ok(length @ 1..) = from.read(&mut piece) else { break End::Closed };
+            chance.sleep_up_to(self.weather.delay_ms_max);
+            let total = carried.fetch_add(length as u64, Ordering::SeqCst) + length as u64;
+            if budget.is_some_and(|budget| total > budget) {
+                break End::Cut;
+            }
+            let pieces = self.pieces.fetch_add(1, Ordering::SeqCst) + 1;
+            if self.weather.freeze_after_pieces.is_some_and(|most| pieces > most) {
+                self.freeze();
+                break End::Closed;
+            }
+            if to.write_all(&piece[..length]).is_err() {
+                break End::Closed;
+            }
+        };
+        // Either end may be closed already.
+        let _closed = from.shutdown(Shutdown::Both);
+        let _closed = to.shutdown(Shutdown::Both);
+        end
+    }
+
+    /// Holds the calling connection as it is until the proxy is dropped.
+    fn freeze(&self) {
+        self.frozen.store(true, Ordering::SeqCst);
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*closed {
+            closed = self.closing.wait(closed).unwrap_or_else(PoisonError::into_inner);
         }
-    };
-    // Either end may be closed already.
-    let _closed = from.shutdown(Shutdown::Both);
-    let _closed = to.shutdown(Shutdown::Both);
-    end
+    }
+
+    fn is_closed(&self) -> bool {
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A sequence of numbers from a seed (`SplitMix64`; Steele, Lea and Flood 2014).
@@ -185,7 +239,7 @@ mod tests {
 
     #[test]
     fn cut_connections_come_first_and_then_all_is_carried() {
-        let weather = Weather { seed: 7, delay_ms_max: 1, cuts: 2, cut_bytes_max: 3000 };
+        let weather = Weather { seed: 7, delay_ms_max: 1, cuts: 2, cut_bytes_max: 3000, ..Weather::CALM };
         let proxy = Proxy::start(echo(), weather).unwrap();
         let sent = vec![7; 100_000];
         assert!(through(&proxy, &sent).len() <= 3000);
@@ -196,6 +250,26 @@ mod tests {
         stream.read_exact(&mut back).unwrap();
         assert_eq!(back, sent[..5000]);
         assert_eq!(proxy.cut(), 2);
+    }
+
+    #[test]
+    fn a_frozen_connection_neither_carries_nor_closes() {
+        let weather = Weather { freeze_after_pieces: Some(2), ..Weather::CALM };
+        let proxy = Proxy::start(echo(), weather).unwrap();
+        let mut stream = TcpStream::connect(proxy.address()).unwrap();
+        let mut back = [0; 1];
+        stream.write_all(&[1]).unwrap();
+        stream.read_exact(&mut back).unwrap();
+        assert!(!proxy.is_frozen());
+        stream.write_all(&[2]).unwrap();
+        while !proxy.is_frozen() {
+            thread::yield_now();
+        }
+        stream.set_nonblocking(true).unwrap();
+        assert_eq!(stream.read(&mut back).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+        drop(proxy);
+        stream.set_nonblocking(false).unwrap();
+        assert!(matches!(stream.read(&mut back), Ok(0) | Err(_)));
     }
 
     #[test]
