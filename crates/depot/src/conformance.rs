@@ -1,0 +1,122 @@
+//! What every [`Store`] of the depot must do. A store is not done until it passes.
+
+use bytes::Bytes;
+use tacite_model::limits::ONE_TIME_PREKEYS_MAX;
+use tacite_model::{AccountId, DeviceId, Timestamp};
+use tacite_wire::proto;
+
+use crate::{BodyName, Store, Upload};
+
+const ALICE: AccountId = AccountId::from_bytes([0xA1; 16]);
+const BOB: AccountId = AccountId::from_bytes([0xB0; 16]);
+
+/// A one-time prekey of valid form.
+pub fn curve_key(id: u32) -> proto::OneTimePrekey {
+    proto::OneTimePrekey { id, key: [&[5][..], &[0x11; 32]].concat().into() }
+}
+
+/// A Kyber prekey of valid form.
+pub fn kyber_key(id: u32) -> proto::SignedPrekey {
+    let key = [&[8][..], &[0x22; 1568]].concat().into();
+    proto::SignedPrekey { id, key, signature: vec![0x33; 64].into() }
+}
+
+fn signed_key(id: u32) -> proto::SignedPrekey {
+    proto::SignedPrekey { id, key: curve_key(id).key, signature: vec![0x44; 64].into() }
+}
+
+fn first_upload(one_time: u32, kyber: u32) -> Upload {
+    Upload {
+        signed_prekey: Some(signed_key(1)),
+        last_resort: Some(kyber_key(9)),
+        one_time_prekeys: (1..=one_time).map(curve_key).collect(),
+        kyber_prekeys: (1..=kyber).map(kyber_key).collect(),
+    }
+}
+
+/// Bodies are kept, found, deleted and expire.
+pub async fn bodies_wait_until_deleted_or_expired(store: &impl Store) {
+    let [first, second, third] = [1, 2, 3].map(|byte| BodyName([byte; 32]));
+    let (early, late) = (Timestamp::from_ms(100), Timestamp::from_ms(200));
+    store.put_body(first, Bytes::from_static(b"one"), early).await.unwrap();
+    store.put_body(second, Bytes::from_static(b"two"), late).await.unwrap();
+    // A repetition changes nothing: the first bytes stand.
+    store.put_body(first, Bytes::from_static(b"other"), late).await.unwrap();
+    let found = store.bodies(vec![second, third, first]).await.unwrap();
+    assert_eq!(found, [Some(Bytes::from_static(b"two")), None, Some(Bytes::from_static(b"one"))]);
+
+    assert_eq!(store.expire_bodies(Timestamp::from_ms(99)).await.unwrap(), 0);
+    assert_eq!(store.expire_bodies(early).await.unwrap(), 1);
+    store.delete_bodies(vec![second, third]).await.unwrap();
+    assert_eq!(store.bodies(vec![first, second]).await.unwrap(), [None, None]);
+}
+
+/// T6: a one-time prekey is handed out once; T5: when none is left, the last-resort key serves.
+pub async fn one_time_prekeys_are_handed_out_once(store: &impl Store) {
+    let count = store.publish(ALICE, DeviceId::FIRST, first_upload(2, 1)).await.unwrap();
+    assert_eq!((count.one_time_prekeys, count.kyber_prekeys), (2, 1));
+
+    let mut taken = Vec::new();
+    for _ in 0..3 {
+        let keys = store.take_keys(ALICE).await.unwrap().remove(0);
+        taken.push((
+            keys.one_time_prekey.map(|key| key.id),
+            keys.kyber_prekey.id,
+            keys.left.one_time_prekeys,
+        ));
+    }
+    assert_eq!(taken, [(Some(1), 1, 1), (Some(2), 9, 0), (None, 9, 0)]);
+    assert!(store.take_keys(BOB).await.unwrap().is_empty());
+}
+
+/// Signed keys are replaced, one-time keys added; the number kept is bounded.
+pub async fn uploads_replace_signed_keys_and_add_one_time_keys(store: &impl Store) {
+    store.publish(BOB, DeviceId::FIRST, first_upload(100, 30)).await.unwrap();
+    let more = Upload { one_time_prekeys: (101..=200).map(curve_key).collect(), ..Upload::default() };
+    assert_eq!(store.publish(BOB, DeviceId::FIRST, more).await.unwrap().one_time_prekeys, 200);
+    let one_more = Upload {
+        signed_prekey: Some(signed_key(2)),
+        one_time_prekeys: vec![curve_key(201)],
+        ..Upload::default()
+    };
+    let count = store.publish(BOB, DeviceId::FIRST, one_more).await.unwrap();
+    assert_eq!(count.one_time_prekeys as usize, ONE_TIME_PREKEYS_MAX);
+    let keys = store.take_keys(BOB).await.unwrap().remove(0);
+    assert_eq!(keys.signed_prekey, signed_key(2));
+}
+
+/// A device that has published no signed keys cannot be written to.
+pub async fn a_device_without_signed_keys_is_left_out(store: &impl Store) {
+    let upload = Upload { one_time_prekeys: vec![curve_key(1)], ..Upload::default() };
+    store.publish(ALICE, DeviceId::FIRST, upload).await.unwrap();
+    assert!(store.take_keys(ALICE).await.unwrap().is_empty());
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::{MemoryStore, SqliteStore};
+
+    macro_rules! on_every_store {
+        ($($name:ident),*) => {
+            mod memory {
+                use super::*;
+                $(#[tokio::test] async fn $name() { super::super::$name(&MemoryStore::default()).await; })*
+            }
+            mod sqlite {
+                use super::*;
+                $(#[tokio::test] async fn $name() {
+                    let directory = tempfile::tempdir().unwrap();
+                    let store = SqliteStore::open(&directory.path().join("depot.db")).unwrap();
+                    super::super::$name(&store).await;
+                })*
+            }
+        };
+    }
+
+    on_every_store!(
+        bodies_wait_until_deleted_or_expired,
+        one_time_prekeys_are_handed_out_once,
+        uploads_replace_signed_keys_and_add_one_time_keys,
+        a_device_without_signed_keys_is_left_out
+    );
+}

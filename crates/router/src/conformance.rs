@@ -1,0 +1,215 @@
+//! What every [`Store`] of the router must do. A store is not done until it passes.
+
+use tacite_model::limits::{CONTACT_REQUESTS_OPEN_MAX, QUEUE_MESSAGES_MAX};
+use tacite_model::{AccountId, ConversationId, DeviceId, MessageId, Timestamp};
+
+use crate::store::{MemoryStore, SqliteStore};
+use crate::{
+    Change, ConversationState, Cursor, DeviceKey, Enqueued, Entry, MessageKey, MessageStatusState, Requested,
+    Store,
+};
+
+const ALICE: AccountId = AccountId::from_bytes([0xA1; 16]);
+const BOB: AccountId = AccountId::from_bytes([0xB0; 16]);
+const CAROL: AccountId = AccountId::from_bytes([0xCA; 16]);
+const BOBS_DEVICE: DeviceKey = DeviceKey { account_id: BOB, device_id: DeviceId::FIRST };
+const NOW: Timestamp = Timestamp::from_ms(1_000_000);
+
+fn conversation_id(number: u32) -> ConversationId {
+    let mut bytes = [0; 16];
+    bytes[..4].copy_from_slice(&number.to_be_bytes());
+    ConversationId::from_bytes(bytes)
+}
+
+fn key(number: u32) -> MessageKey {
+    let mut bytes = [0; 16];
+    bytes[..4].copy_from_slice(&number.to_be_bytes());
+    MessageKey { sender_id: ALICE, message_id: MessageId::from_bytes(bytes) }
+}
+
+fn entry(number: u32) -> Entry {
+    Entry {
+        key: key(number),
+        sender_device: DeviceId::FIRST,
+        recipient: BOBS_DEVICE,
+        conversation_id: conversation_id(1),
+        message_type: 1,
+        session_id: [7; 16],
+        taken_at: NOW,
+    }
+}
+
+async fn a_request_is_answered_once(store: &impl Store) {
+    let Requested::Changed(asked) = store.request(ALICE, BOB, conversation_id(1), NOW).await.unwrap() else {
+        panic!("a first request changes something");
+    };
+    assert_eq!((asked.initiator_id, asked.state), (ALICE, ConversationState::Requested));
+    let again = store.request(ALICE, BOB, conversation_id(2), NOW).await.unwrap();
+    assert_eq!(again, Requested::Unchanged(asked));
+    // Who asked cannot accept.
+    assert_eq!(store.answer(ALICE, BOB, true, NOW).await.unwrap(), None);
+    assert_eq!(store.answer(CAROL, ALICE, true, NOW).await.unwrap(), None);
+    let accepted = store.answer(BOB, ALICE, true, NOW).await.unwrap().unwrap();
+    assert_eq!((accepted.id, accepted.state), (asked.id, ConversationState::Accepted));
+    assert_eq!(store.between(ALICE, BOB).await.unwrap(), Some(accepted));
+    assert_eq!(store.answer(BOB, ALICE, false, NOW).await.unwrap(), None, "no request is open any more");
+}
+
+async fn a_request_in_the_other_direction_accepts(store: &impl Store) {
+    store.request(ALICE, BOB, conversation_id(1), NOW).await.unwrap();
+    assert!(store.answer(BOB, ALICE, false, NOW).await.unwrap().is_some());
+    let insisted = store.request(ALICE, BOB, conversation_id(2), NOW).await.unwrap();
+    assert!(matches!(insisted, Requested::Unchanged(row) if row.state == ConversationState::Refused));
+    let turned = store.request(BOB, ALICE, conversation_id(3), NOW).await.unwrap();
+    assert!(matches!(turned, Requested::Changed(row) if row.state == ConversationState::Accepted));
+}
+
+async fn open_requests_are_bounded(store: &impl Store) {
+    for number in 0..CONTACT_REQUESTS_OPEN_MAX {
+        let number = u32::try_from(number).unwrap();
+        let other = AccountId::from_bytes(*conversation_id(number).as_bytes());
+        let outcome = store.request(ALICE, other, conversation_id(number), NOW).await.unwrap();
+        assert!(matches!(outcome, Requested::Changed(_)), "{number}");
+    }
+    assert_eq!(store.request(ALICE, BOB, conversation_id(9999), NOW).await.unwrap(), Requested::TooMany);
+}
+
+async fn a_queue_keeps_its_order_and_takes_nothing_twice(store: &impl Store) {
+    for number in [3, 1, 2] {
+        assert_eq!(store.enqueue(entry(number), NOW).await.unwrap(), Enqueued::Waiting);
+    }
+    assert_eq!(store.enqueue(entry(1), NOW).await.unwrap(), Enqueued::Waiting);
+    let stolen = Entry { key: MessageKey { sender_id: CAROL, ..key(1) }, ..entry(1) };
+    assert_eq!(store.enqueue(stolen, NOW).await.unwrap(), Enqueued::IdInUse);
+
+    let waiting = store.waiting(BOBS_DEVICE, 0, 2).await.unwrap();
+    assert_eq!(waiting.iter().map(|row| row.key).collect::<Vec<_>>(), [key(3), key(1)]);
+    let rest = store.waiting(BOBS_DEVICE, waiting[1].position, 10).await.unwrap();
+    assert_eq!(rest.iter().map(|row| row.key).collect::<Vec<_>>(), [key(2)]);
+}
+
+async fn what_was_received_waits_no_more_and_its_sender_learns_it(store: &impl Store) {
+    store.enqueue(entry(1), NOW).await.unwrap();
+    let other_sender = MessageKey { sender_id: CAROL, ..key(1) };
+    assert_eq!(store.received(BOBS_DEVICE, vec![other_sender], NOW).await.unwrap(), []);
+    let changed = store.received(BOBS_DEVICE, vec![key(1), key(2)], NOW).await.unwrap();
+    assert_eq!(changed.len(), 1);
+    assert_eq!((changed[0].key, changed[0].state), (key(1), MessageStatusState::Received));
+    assert_eq!(store.received(BOBS_DEVICE, vec![key(1)], NOW).await.unwrap(), [], "states never step back");
+    assert_eq!(store.waiting(BOBS_DEVICE, 0, 10).await.unwrap(), []);
+    assert_eq!(store.enqueue(entry(1), NOW).await.unwrap(), Enqueued::Received);
+    let page = store.changes_since(ALICE, Cursor::default(), 10).await.unwrap();
+    assert_eq!(page, [Change::Status(changed[0])]);
+    assert_eq!(store.changes_since(BOB, Cursor::default(), 10).await.unwrap(), []);
+}
+
+// G1, T70: rows of one instant are not lost between two pages.
+async fn a_cursor_misses_nothing_and_repeats_nothing(store: &impl Store) {
+    store.request(ALICE, BOB, conversation_id(1), NOW).await.unwrap();
+    for number in 1..=5 {
+        store.enqueue(entry(number), NOW).await.unwrap();
+    }
+    let mut seen = Vec::new();
+    let mut cursor = Cursor::default();
+    loop {
+        let page = store.changes_since(ALICE, cursor, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        cursor = last.cursor();
+        seen.extend(page);
+    }
+    assert_eq!(seen.len(), 6);
+    assert!(seen.windows(2).all(|pair| pair[0].cursor() < pair[1].cursor()));
+    store.received(BOBS_DEVICE, vec![key(4)], NOW).await.unwrap();
+    assert_eq!(store.changes_since(ALICE, cursor, 10).await.unwrap().len(), 1);
+}
+
+async fn what_waits_too_long_expires_and_is_forgotten_later(store: &impl Store) {
+    store.enqueue(entry(1), NOW).await.unwrap();
+    assert_eq!(store.expire_waiting(NOW, NOW.plus_ms(5)).await.unwrap(), []);
+    let expired = store.expire_waiting(NOW.plus_ms(1), NOW.plus_ms(5)).await.unwrap();
+    assert_eq!((expired[0].key, expired[0].state), (key(1), MessageStatusState::Expired));
+    assert_eq!(store.waiting(BOBS_DEVICE, 0, 10).await.unwrap(), []);
+    let settled_at = expired[0].updated_at;
+    assert_eq!(store.forget_settled(settled_at).await.unwrap(), 0);
+    assert_eq!(store.forget_settled(settled_at.plus_ms(1)).await.unwrap(), 1);
+    assert_eq!(store.changes_since(ALICE, Cursor::default(), 10).await.unwrap(), []);
+}
+
+async fn a_queue_is_bounded(store: &impl Store) {
+    let mut pending = Vec::new();
+    for number in 0..QUEUE_MESSAGES_MAX {
+        pending.push(store.enqueue(entry(u32::try_from(number).unwrap()), NOW));
+    }
+    for outcome in pending {
+        assert_eq!(outcome.await.unwrap(), Enqueued::Waiting);
+    }
+    assert_eq!(store.enqueue(entry(4_000_000_000), NOW).await.unwrap(), Enqueued::Full);
+    let other = DeviceKey { account_id: CAROL, ..BOBS_DEVICE };
+    let entry = Entry { recipient: other, ..entry(4_000_000_001) };
+    assert_eq!(store.enqueue(entry, NOW).await.unwrap(), Enqueued::Waiting);
+}
+
+macro_rules! on_every_store {
+    ($($name:ident),* $(,)?) => {
+        mod memory {
+            use super::*;
+            $(#[tokio::test] async fn $name() { super::$name(&MemoryStore::default()).await; })*
+        }
+        mod sqlite {
+            use super::*;
+            $(#[tokio::test] async fn $name() {
+                let directory = tempfile::tempdir().unwrap();
+                let store = SqliteStore::open(&directory.path().join("router.db")).unwrap();
+                super::$name(&store).await;
+            })*
+        }
+    };
+}
+
+on_every_store!(
+    a_request_is_answered_once,
+    a_request_in_the_other_direction_accepts,
+    open_requests_are_bounded,
+    a_queue_keeps_its_order_and_takes_nothing_twice,
+    what_was_received_waits_no_more_and_its_sender_learns_it,
+    a_cursor_misses_nothing_and_repeats_nothing,
+    what_waits_too_long_expires_and_is_forgotten_later,
+    a_queue_is_bounded,
+);
+
+// E2, T79: the table has exactly these columns.
+#[tokio::test]
+async fn the_messages_table_has_exactly_the_required_columns() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("router.db");
+    drop(SqliteStore::open(&path).unwrap());
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let names = |sql: &str| -> Vec<String> {
+        let mut statement = connection.prepare(sql).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let columns = names("SELECT name FROM pragma_table_info('messages') ORDER BY cid");
+    let required =
+        "id, conversation_id, sender_id, recipient_id, message_type, timestamp, session_id, is_read, read_at";
+    assert_eq!(columns.join(", "), required);
+    let tables = names(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'refinery%' \
+         AND name NOT LIKE 'sqlite%' ORDER BY name",
+    );
+    assert_eq!(tables, ["calls", "conversations", "message_statuses", "messages", "user_presence"]);
+}
+
+// A restart must not hand out an earlier time of change than before, or cursors would miss rows.
+#[tokio::test]
+async fn times_of_change_ascend_over_a_restart_and_a_clock_that_steps_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("router.db");
+    let before = SqliteStore::open(&path).unwrap();
+    before.enqueue(entry(1), NOW).await.unwrap();
+    drop(before);
+    let after = SqliteStore::open(&path).unwrap();
+    after.enqueue(entry(2), NOW.minus_ms(60_000)).await.unwrap();
+    let changes = after.changes_since(ALICE, Cursor::default(), 10).await.unwrap();
+    let Change::Status(last) = changes[1] else { panic!("a status") };
+    assert_eq!(last.key, key(2));
+}

@@ -1,0 +1,229 @@
+//! Rows of the router's SQLite tables: reading them into values, and the statements that several intentions share.
+//!
+//! Invariant: a value that contradicts the model is an error that names its table and column, never a panic.
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use tacite_model::limits::{CONTACT_REQUESTS_OPEN_MAX, CONVERSATIONS_PER_ACCOUNT_MAX};
+use tacite_model::{AccountId, ConversationId, DeviceId, MessageId, Timestamp};
+
+use crate::{
+    Conversation, ConversationState, DeviceKey, Enqueued, Entry, MessageKey, MessageStatus,
+    MessageStatusState, StoreError, Waiting,
+};
+
+/// `message_statuses.state` of a message that waits.
+pub(super) const SENT: u8 = 1;
+const EXPIRED: u8 = 4;
+/// Columns that [`conversation`] reads.
+pub(super) const CONVERSATION: &str = "id, initiator_id, peer_id, state, updated_at";
+/// Columns that [`status`] reads.
+pub(super) const STATUS: &str = "message_id, sender_id, recipient_id, recipient_device, state, updated_at";
+
+type SqlResult<T> = Result<T, rusqlite::Error>;
+
+pub(super) fn ms(time: Timestamp) -> i64 {
+    i64::try_from(time.as_ms()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn conversation(row: &Row<'_>) -> SqlResult<Conversation> {
+    let state = match row.get::<_, u8>(3)? {
+        0 => ConversationState::Requested,
+        1 => ConversationState::Accepted,
+        2 => ConversationState::Refused,
+        _ => return Err(wrong(3)),
+    };
+    Ok(Conversation {
+        id: ConversationId::from_bytes(row.get(0)?),
+        initiator_id: AccountId::from_bytes(row.get(1)?),
+        peer_id: AccountId::from_bytes(row.get(2)?),
+        state,
+        updated_at: Timestamp::from_ms(row.get(4)?),
+    })
+}
+
+pub(super) fn status(row: &Row<'_>) -> SqlResult<MessageStatus> {
+    let state = match row.get::<_, u8>(4)? {
+        SENT => MessageStatusState::Sent,
+        2 => MessageStatusState::Received,
+        3 => MessageStatusState::Read,
+        EXPIRED => MessageStatusState::Expired,
+        _ => return Err(wrong(4)),
+    };
+    Ok(MessageStatus {
+        key: MessageKey {
+            sender_id: AccountId::from_bytes(row.get(1)?),
+            message_id: MessageId::from_bytes(row.get(0)?),
+        },
+        recipient: DeviceKey { account_id: AccountId::from_bytes(row.get(2)?), device_id: device(row, 3)? },
+        state,
+        updated_at: Timestamp::from_ms(row.get(5)?),
+    })
+}
+
+pub(super) fn waiting(row: &Row<'_>) -> SqlResult<Waiting> {
+    Ok(Waiting {
+        position: row.get(0)?,
+        key: MessageKey {
+            sender_id: AccountId::from_bytes(row.get(1)?),
+            message_id: MessageId::from_bytes(row.get(2)?),
+        },
+        sender_device: device(row, 3)?,
+        taken_at: Timestamp::from_ms(row.get(4)?),
+    })
+}
+
+pub(super) fn between(
+    connection: &Connection,
+    one: AccountId,
+    other: AccountId,
+) -> Result<Option<Conversation>, StoreError> {
+    let sql = format!(
+        "SELECT {CONVERSATION} FROM conversations \
+         WHERE (initiator_id = ?1 AND peer_id = ?2) OR (initiator_id = ?2 AND peer_id = ?1)"
+    );
+    let arguments = [one.as_bytes(), other.as_bytes()];
+    Ok(connection.prepare_cached(&sql)?.query_row(arguments, conversation).optional()?)
+}
+
+/// Whether an account may not ask anybody else just now.
+pub(super) fn has_too_many(connection: &Connection, account: AccountId) -> Result<bool, StoreError> {
+    let count = |sql: &str| -> SqlResult<usize> {
+        connection.prepare_cached(sql)?.query_row([account.as_bytes()], |row| row.get(0))
+    };
+    let open = count("SELECT count(*) FROM conversations WHERE initiator_id = ?1 AND state <> 1")?;
+    let all = count("SELECT count(*) FROM conversations WHERE initiator_id = ?1 OR peer_id = ?1")?;
+    Ok(open >= CONTACT_REQUESTS_OPEN_MAX || all >= CONVERSATIONS_PER_ACCOUNT_MAX)
+}
+
+pub(super) fn insert(connection: &Connection, row: &Conversation) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO conversations (id, initiator_id, peer_id, state, updated_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            row.id.as_bytes(),
+            row.initiator_id.as_bytes(),
+            row.peer_id.as_bytes(),
+            number(row.state),
+            ms(row.updated_at)
+        ])?;
+    Ok(())
+}
+
+pub(super) fn update(connection: &Connection, row: &Conversation) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE conversations SET state = ?2, updated_at = ?3 WHERE id = ?1")?
+        .execute(params![row.id.as_bytes(), number(row.state), ms(row.updated_at)])?;
+    Ok(())
+}
+
+/// What an entry that is there already comes to; `None` if it is new.
+pub(super) fn already(connection: &Connection, entry: &Entry) -> Result<Option<Enqueued>, StoreError> {
+    let owner = connection
+        .prepare_cached("SELECT sender_id, recipient_id FROM messages WHERE id = ?1")?
+        .query_row([entry.key.message_id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some(owner) = owner else { return Ok(None) };
+    if owner != (*entry.key.sender_id.as_bytes(), *entry.recipient.account_id.as_bytes()) {
+        return Ok(Some(Enqueued::IdInUse));
+    }
+    let state = connection
+        .prepare_cached(
+            "SELECT state FROM message_statuses \
+             WHERE message_id = ?1 AND recipient_id = ?2 AND recipient_device = ?3",
+        )?
+        .query_row(
+            params![
+                entry.key.message_id.as_bytes(),
+                entry.recipient.account_id.as_bytes(),
+                entry.recipient.device_id.value()
+            ],
+            |row| row.get::<_, u8>(0),
+        )
+        .optional()?;
+    Ok(state.map(|state| if state == SENT { Enqueued::Waiting } else { Enqueued::Received }))
+}
+
+pub(super) fn waiting_count(connection: &Connection, device: DeviceKey) -> Result<usize, StoreError> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT count(*) FROM message_statuses \
+             WHERE recipient_id = ?1 AND recipient_device = ?2 AND state = 1",
+        )?
+        .query_row(params![device.account_id.as_bytes(), device.device_id.value()], |row| row.get(0))?)
+}
+
+pub(super) fn insert_message(
+    connection: &Connection,
+    entry: &Entry,
+    position: u64,
+    updated_at: Timestamp,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO messages (id, conversation_id, sender_id, recipient_id, message_type, timestamp, session_id, \
+             is_read, read_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            entry.key.message_id.as_bytes(),
+            entry.conversation_id.as_bytes(),
+            entry.key.sender_id.as_bytes(),
+            entry.recipient.account_id.as_bytes(),
+            entry.message_type,
+            ms(entry.taken_at),
+            entry.session_id,
+        ])?;
+    connection
+        .prepare_cached(
+            "INSERT INTO message_statuses (message_id, recipient_id, recipient_device, sender_id, sender_device, \
+             position, state, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7)",
+        )?
+        .execute(params![
+            entry.key.message_id.as_bytes(),
+            entry.recipient.account_id.as_bytes(),
+            entry.recipient.device_id.value(),
+            entry.key.sender_id.as_bytes(),
+            entry.sender_device.value(),
+            position,
+            ms(updated_at),
+        ])?;
+    Ok(())
+}
+
+pub(super) fn expire(
+    connection: &Connection,
+    row: MessageStatus,
+    updated_at: Timestamp,
+) -> Result<MessageStatus, StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE message_statuses SET state = ?4, updated_at = ?5 \
+             WHERE message_id = ?1 AND recipient_id = ?2 AND recipient_device = ?3",
+        )?
+        .execute(params![
+            row.key.message_id.as_bytes(),
+            row.recipient.account_id.as_bytes(),
+            row.recipient.device_id.value(),
+            EXPIRED,
+            ms(updated_at),
+        ])?;
+    Ok(MessageStatus { state: MessageStatusState::Expired, updated_at, ..row })
+}
+
+const fn number(state: ConversationState) -> u8 {
+    match state {
+        ConversationState::Requested => 0,
+        ConversationState::Accepted => 1,
+        ConversationState::Refused => 2,
+    }
+}
+
+fn device(row: &Row<'_>, column: usize) -> SqlResult<DeviceId> {
+    DeviceId::try_from(row.get::<_, u32>(column)?).map_err(|_| wrong(column))
+}
+
+/// The tables' CHECK constraints keep such values out; a damaged file may still hold one.
+fn wrong(column: usize) -> rusqlite::Error {
+    rusqlite::Error::InvalidColumnType(column, String::from("out of range"), Type::Integer)
+}
