@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, reason = "a tool for the terminal of a developer; its stdout is its result")]
 
+mod demo;
 mod prerequisites;
 mod requirements;
 mod test;
@@ -18,11 +19,21 @@ use anyhow::{Result, bail};
 const HELP: &str = "\
 cargo xtask COMMAND
 
+  demo [--json]                 two people meet through a real server, from scratch
   test                          formatting, house rules, lints, the wasm build and all tests; what CI runs
   tidy                          the house rules alone
   requirements [--json]         run the tests named in docs/requirements.toml and print what is done
   requirements --check-names    only check that every named test exists
   help                          this text";
+
+/// How a result is shown.
+#[derive(Clone, Copy)]
+pub(crate) enum Output {
+    /// Lines for people.
+    Text,
+    /// One JSON object.
+    Json,
+}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -40,8 +51,10 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["test"] => test::run(),
         ["tidy"] => tidy::run(),
-        ["requirements"] => requirements::run(requirements::Output::Table),
-        ["requirements", "--json"] => requirements::run(requirements::Output::Json),
+        ["demo"] => demo::run(Output::Text),
+        ["demo", "--json"] => demo::run(Output::Json),
+        ["requirements"] => requirements::run(Output::Text),
+        ["requirements", "--json"] => requirements::run(Output::Json),
         ["requirements", "--check-names"] => requirements::check_names(),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");

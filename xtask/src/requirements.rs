@@ -12,19 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, bail};
 use serde_json::json;
 
-use crate::workspace;
+use crate::{Output, workspace};
 use binaries::{Outcome, TestBinary};
 use list::{Counts, Row, RowState};
 use name::TestName;
-
-/// How the result is shown.
-#[derive(Clone, Copy)]
-pub(crate) enum Output {
-    /// A table and a summary for people.
-    Table,
-    /// One JSON object.
-    Json,
-}
 
 /// What each named test came to.
 type Outcomes = BTreeMap<TestName, Outcome>;
@@ -35,7 +26,7 @@ pub(crate) fn run(output: Output) -> Result<()> {
     let binaries = binaries::build()?;
     let mut outcomes = Outcomes::new();
     for (binary, names) in by_binary(&rows, &binaries, &mut outcomes) {
-        if matches!(output, Output::Table) {
+        if matches!(output, Output::Text) {
             eprintln!("{}: {} tests", binary.label(), names.len());
         }
         outcomes.extend(binary.run(&names)?);
@@ -43,7 +34,7 @@ pub(crate) fn run(output: Output) -> Result<()> {
     let states: Vec<RowState> = rows.iter().map(|row| state(row, &outcomes)).collect();
     let counts = Counts::of(&states);
     match output {
-        Output::Table => print_table(&rows, &states, &outcomes, &counts),
+        Output::Text => print_table(&rows, &states, &outcomes, &counts),
         Output::Json => println!("{}", as_json(&rows, &states, &outcomes, &counts)),
     }
     if counts.failing > 0 {
