@@ -13,11 +13,115 @@
 //! the vault after [`Input::Start`]. Whatever lives only in memory (the link's phase, a log-in under way, which
 //! outbox entry is in flight) may be lost at any time without harm.
 //!
+//! If `handle` or the commit fails, the input never happened, in memory as in the vault: the driver closes the link and
+//! hands in [`Input::LinkClosed`], or ends. An intent among such inputs is answered by the driver itself.
+//!
 //! The driver keeps one timer: the earliest [`Effect::WakeAt`] not yet passed; when it passes it hands in
 //! [`Input::Timer`]. A timer that comes early or twice does no harm.
+//!
+//! What can be checked of this is checked: two inputs in one transaction panic in debug builds (and are an error in
+//! others), and an input whose transaction was not committed is forgotten before the next one.
+//!
+//! # Inside
+//!
+//! `engine` holds the machine, one module per topic; `session` is the only place that calls the Signal protocol, `opaque`
+//! the only one that calls OPAQUE. [`queries`] answers views from the vault without changing anything.
 
 mod contract;
+mod engine;
+mod opaque;
+mod problem;
+pub mod queries;
+mod session;
+
+use rand_core::CryptoRng;
+use tacite_model::{Secret, Timestamp};
+use thiserror::Error;
 
 pub use contract::{
     Effect, Event, Input, Intent, LinkStatus, MessageView, Outcome, Problem, RequestId, Server,
 };
+pub use queries::{AccountView, ContactView, DeliveryMode, Status};
+pub use tacite_vault::{AccountStanding, MessageState, Standing, Transaction, Vault, VaultError};
+
+use engine::{Engine, Turn};
+
+/// What this client calls itself on the wire.
+const SOFTWARE: &str = concat!("tacite ", env!("CARGO_PKG_VERSION"));
+
+/// The engine of one profile. Everything in it may be lost at any time; the vault is the truth.
+#[derive(Debug, Default)]
+pub struct Core {
+    engine: Engine,
+    /// The number of the last input's transaction, and the engine as it was before that input.
+    last: Option<(u64, Engine)>,
+}
+
+/// Why an input could not be handled. It never happened.
+#[derive(Debug, Error)]
+pub enum CoreError {
+    /// Local: the vault failed.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// Misuse: one transaction for two inputs.
+    #[error("a transaction serves one input only")]
+    TransactionReused,
+    /// Our own fault: a stored key or session cannot be read, or a library refused its own output.
+    #[error("internal error: {0}")]
+    Internal(&'static str),
+}
+
+impl Core {
+    /// An engine that has seen no input yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with the deployment key that some servers demand from their clients.
+    #[must_use]
+    pub fn with_deployment_key(key: Secret<Vec<u8>>) -> Self {
+        Self { engine: Engine::with_deployment_key(key), last: None }
+    }
+
+    /// Handles one input; see the contract above. `tx` must be fresh, `now` the present time.
+    ///
+    /// Returns what is to be done once `tx` is committed.
+    pub fn handle(
+        &mut self,
+        tx: &mut Transaction<'_>,
+        input: Input,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<Effect>, CoreError> {
+        if let Some((number, before)) = self.last.take() {
+            debug_assert!(number != tx.number(), "a transaction serves one input only");
+            if number == tx.number() {
+                self.last = Some((number, before));
+                return Err(CoreError::TransactionReused);
+            }
+            if tx.last_committed() != number {
+                self.engine = before;
+            }
+        }
+        let before = self.engine.clone();
+        let mut turn = Turn::new(tx, now, rng);
+        match self.engine.handle(&mut turn, input) {
+            Ok(()) => {
+                let effects = turn.into_effects();
+                self.last = Some((tx.number(), before));
+                Ok(effects)
+            }
+            Err(error) => {
+                self.engine = before;
+                Err(error)
+            }
+        }
+    }
+
+    /// How the link stands.
+    #[must_use]
+    pub fn link(&self) -> LinkStatus {
+        self.engine.link_status()
+    }
+}

@@ -1,1 +1,35 @@
-//! vault: written below.
+//! The device's database: one file per profile, encrypted by SQLCipher, the same code native and in the browser.
+//!
+//! Invariants:
+//! - Nothing outside this crate knows SQL; every read and write is a typed method of [`Transaction`].
+//! - What is not committed did not happen: a [`Transaction`] that is dropped is rolled back.
+//! - A commit that has returned survives loss of power (WAL with `synchronous=FULL`; a rollback journal in the browser).
+//! - Deleted rows are overwritten (`secure_delete`), temporary tables stay in memory, SQLCipher writes no log.
+//! - Migrations are append-only; a vault written by a newer release is refused, not changed.
+
+mod account;
+mod column;
+mod contacts;
+mod error;
+mod messages;
+mod outbox;
+mod prekeys;
+mod server;
+mod sessions;
+mod sync;
+mod transaction;
+mod vault;
+
+pub use account::{Account, AccountStanding, Tokens};
+pub use contacts::{Contact, Standing};
+pub use error::VaultError;
+pub use messages::{Message, MessageState};
+pub use outbox::OutboxEntry;
+pub use prekeys::{Prekey, PrekeyKind};
+pub use server::Server;
+pub use sync::Cursor;
+pub use transaction::Transaction;
+pub use vault::Vault;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! The machine behind [`crate::Core::handle`].
+//!
+//! Invariants: everything here may be lost at any time; a value of [`Engine`] is cheap to copy, which is how a failed input
+//! is undone; every input ends with [`Engine::drive`], so whatever can go out now goes out, in whichever order inputs come.
+
+mod catch_up;
+mod commands;
+mod contacts;
+mod dispatch;
+mod errands;
+mod fetch;
+mod hello;
+mod inbox;
+mod intents;
+mod keys;
+mod link;
+mod log_in;
+mod outbox;
+mod register;
+mod sign_in;
+mod turn;
+
+use std::collections::BTreeMap;
+
+use tacite_model::{AccountId, MessageId, Secret, Timestamp};
+
+use crate::{CoreError, Event, Input, LinkStatus, Problem};
+use errands::Errand;
+use intents::Credentials;
+use keys::Keys;
+use link::Link;
+use outbox::Lane;
+pub(crate) use turn::Turn;
+
+/// All that the engine remembers between two inputs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Engine {
+    deployment_key: Option<Secret<Vec<u8>>>,
+    link: Link,
+    /// The registration or log-in under way.
+    credentials: Option<Credentials>,
+    /// Intents that need the server and are not answered yet, in the order in which they came.
+    errands: Vec<Errand>,
+    /// Per recipient: how far the outbox is driven on this link.
+    lanes: BTreeMap<AccountId, Lane>,
+    /// The server asked for silence until then.
+    sending_paused_until: Timestamp,
+    /// Stored messages that are to be acknowledged.
+    acknowledgements: Vec<(AccountId, MessageId)>,
+    keys: Keys,
+    /// When the link's access token should be exchanged.
+    refresh_at: Option<Timestamp>,
+    /// The timer that the driver was last asked for.
+    wake_at: Option<Timestamp>,
+}
+
+impl Engine {
+    pub(crate) fn with_deployment_key(key: Secret<Vec<u8>>) -> Self {
+        Self { deployment_key: Some(key), ..Self::default() }
+    }
+
+    /// Handles one input. After an error the engine must be put back to what it was.
+    pub(crate) fn handle(&mut self, turn: &mut Turn<'_, '_>, input: Input) -> Result<(), CoreError> {
+        let is_timer = matches!(input, Input::Timer);
+        let is_sign_of_life = matches!(input, Input::Frame(_) | Input::LinkOpened);
+        match input {
+            Input::Start => self.connect_if_wanted(turn)?,
+            Input::Intent(request, intent) => self.intend(turn, request, intent)?,
+            Input::LinkOpened => self.link_opened(),
+            Input::LinkClosed { cause } => self.link_closed(turn, cause)?,
+            Input::Frame(frame) => self.receive(turn, &frame)?,
+            Input::Timer => self.timer(turn)?,
+        }
+        self.drive(turn)?;
+        self.link.watch(turn.now, is_sign_of_life);
+        self.tell_status(turn);
+        self.set_timer(turn, is_timer);
+        Ok(())
+    }
+
+    pub(crate) fn link_status(&self) -> LinkStatus {
+        self.link.status()
+    }
+
+    /// Sends whatever can be sent now.
+    fn drive(&mut self, turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
+        if !self.link.is_online() {
+            return Ok(());
+        }
+        self.drive_refresh(turn)?;
+        self.drive_acknowledgements(turn)?;
+        self.drive_keys(turn)?;
+        self.drive_errands(turn)?;
+        self.drive_outbox(turn)
+    }
+
+    fn timer(&mut self, turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
+        if self.link.is_overdue(turn.now) {
+            self.fail_credentials(turn, &Problem::server_silent());
+            self.drop_link(turn, None);
+        }
+        if self.link.retry_at().is_some_and(|retry_at| retry_at <= turn.now) {
+            self.connect_if_wanted(turn)?;
+        }
+        Ok(())
+    }
+
+    fn tell_status(&mut self, turn: &mut Turn<'_, '_>) {
+        if let Some(status) = self.link.changed_status() {
+            turn.tell(Event::Link(status));
+        }
+    }
+
+    /// Asks the driver for the earliest time at which something is to be done.
+    fn set_timer(&mut self, turn: &mut Turn<'_, '_>, is_timer: bool) {
+        let mut times = vec![self.link.deadline(), self.link.retry_at()];
+        if self.link.is_online() {
+            times.extend([self.refresh_at, self.keys.next_at(), self.next_sending_at(turn.now)]);
+        }
+        let wake_at = times.into_iter().flatten().min();
+        if let Some(at) = wake_at
+            && (is_timer || self.wake_at != wake_at)
+        {
+            turn.wake_at(at);
+        }
+        self.wake_at = wake_at;
+    }
+}

@@ -1,0 +1,121 @@
+//! Contacts, as the server tells of them.
+//!
+//! Invariants: the server's word alone makes nobody a contact: the person must have asked or accepted; what a server tells
+//! about an account never changes the identity key, the person's own name for it, or its verification.
+
+use tacite_model::{AccountId, ConversationId, Handle, Timestamp};
+use tacite_vault::{Contact, Standing};
+use tacite_wire::Frame;
+use tacite_wire::proto::{self, ContactState};
+
+use super::errands::ErrandKind;
+use super::{Engine, Turn};
+use crate::{CoreError, Event};
+
+/// A row about a contact, parsed.
+struct Row {
+    account_id: AccountId,
+    handle: Handle,
+    state: ContactState,
+    conversation_id: Option<ConversationId>,
+    updated_at: Timestamp,
+}
+
+impl Engine {
+    /// `cntc`.
+    pub(super) fn contact_changed(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        frame: &Frame,
+    ) -> Result<(), CoreError> {
+        if let Some(contact) = self.read::<proto::Contact>(turn, frame) {
+            apply_contact(turn, &contact)?;
+        }
+        Ok(())
+    }
+
+    /// The answer to an errand; `None` if it makes no sense.
+    pub(super) fn apply_answered_contact(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        contact: &proto::Contact,
+        handle: Option<&Handle>,
+        kind: &ErrandKind,
+    ) -> Result<Option<Contact>, CoreError> {
+        let Some(row) = Row::parse(contact) else { return Ok(None) };
+        if handle != Some(&row.handle) {
+            return Ok(None);
+        }
+        turn.tx.take_consent(&row.handle)?;
+        let consents = !matches!(kind, ErrandKind::RefuseContact(_));
+        apply_row(turn, row, consents)
+    }
+}
+
+/// Applies a row that came by itself or in a synchronisation. Rows that make no sense are passed over: one of them must
+/// not keep the device from all others.
+pub(super) fn apply_contact(turn: &mut Turn<'_, '_>, contact: &proto::Contact) -> Result<(), CoreError> {
+    let Some(row) = Row::parse(contact) else { return Ok(()) };
+    let known = turn.tx.contact(row.account_id)?;
+    if known.as_ref().is_some_and(|known| known.updated_at > row.updated_at) {
+        return Ok(());
+    }
+    let consented = known.is_some_and(|known| known.consented)
+        || (matches!(row.state, ContactState::Asked | ContactState::Accepted)
+            && turn.tx.take_consent(&row.handle)?);
+    apply_row(turn, row, consented)?;
+    Ok(())
+}
+
+/// Stores a row; `None` if it is about nobody that concerns us.
+fn apply_row(turn: &mut Turn<'_, '_>, row: Row, consents: bool) -> Result<Option<Contact>, CoreError> {
+    if turn.account()?.account_id == row.account_id {
+        return Ok(None);
+    }
+    let standing = match row.state {
+        ContactState::Asked if consents => Standing::Asked,
+        ContactState::Accepted if consents => Standing::Accepted,
+        // The server says that they are a contact, the person has not: their decision is still wanted.
+        ContactState::Accepted | ContactState::Asking => Standing::Asking,
+        ContactState::Refused => Standing::Refused,
+        ContactState::Asked | ContactState::Unspecified => return Ok(None),
+    };
+    let known = turn.tx.contact(row.account_id)?;
+    let changed = known.as_ref().is_none_or(|known| known.standing != standing);
+    let (identity_key, own_name, verified) = match known {
+        Some(known) => (known.identity_key, known.own_name, known.verified),
+        None => (None, String::new(), false),
+    };
+    let contact = Contact {
+        account_id: row.account_id,
+        handle: row.handle,
+        standing,
+        consented: matches!(standing, Standing::Asked | Standing::Accepted),
+        conversation_id: row.conversation_id,
+        identity_key,
+        own_name,
+        verified,
+        updated_at: row.updated_at,
+    };
+    turn.tx.save_contact(&contact)?;
+    if changed {
+        turn.tell(Event::ContactChanged { handle: contact.handle.clone(), standing });
+    }
+    Ok(Some(contact))
+}
+
+impl Row {
+    fn parse(contact: &proto::Contact) -> Option<Self> {
+        let conversation_id = match contact.conversation_id.as_ref() {
+            [] => None,
+            bytes => Some(ConversationId::try_from(bytes).ok()?),
+        };
+        Some(Self {
+            account_id: AccountId::try_from(contact.account_id.as_ref()).ok()?,
+            handle: contact.handle.parse().ok()?,
+            state: ContactState::try_from(contact.state).ok()?,
+            conversation_id,
+            updated_at: Timestamp::from_ms(contact.updated_at_ms),
+        })
+    }
+}

@@ -1,0 +1,127 @@
+//! From opcode to handler.
+//!
+//! Invariants: the tables are built at compile time; unknown pushes and answers that nobody waits for change nothing.
+
+use tacite_wire::{Code, Frame, Opcode};
+
+use super::commands::{Answer, Reply};
+use super::{Engine, Turn};
+use crate::{CoreError, Problem};
+
+type PushHandler = fn(&mut Engine, &mut Turn<'_, '_>, &Frame) -> Result<(), CoreError>;
+type AnswerHandler = fn(&mut Engine, &mut Turn<'_, '_>, Answer<'_>) -> Result<(), CoreError>;
+
+/// What a push needs of the link to be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    SignedIn,
+}
+
+const PUSHES: &[(Opcode, (Needs, PushHandler))] = &[
+    (Opcode::CONNECTED, (Needs::Nothing, Engine::connected)),
+    (Opcode::DIRECT_RECEIVED, (Needs::SignedIn, Engine::direct_received)),
+    (Opcode::STATE_CHANGED, (Needs::SignedIn, Engine::state_changed)),
+    (Opcode::CONTACT_CHANGED, (Needs::SignedIn, Engine::contact_changed)),
+    (Opcode::KEYS_LOW, (Needs::SignedIn, Engine::keys_low)),
+    (Opcode::LEVEL, (Needs::SignedIn, Engine::level)),
+    (Opcode::LINK_ERROR, (Needs::Nothing, Engine::link_error)),
+];
+
+const ANSWERS: &[(Opcode, AnswerHandler)] = &[
+    (Opcode::REGISTER, Engine::register_answered),
+    (Opcode::LOG_IN, Engine::log_in_answered),
+    (Opcode::WORDS, Engine::words_answered),
+    (Opcode::REQUEST_CONTACT, Engine::errand_answered),
+    (Opcode::ACCEPT_CONTACT, Engine::errand_answered),
+    (Opcode::SEND_DIRECT, Engine::message_answered),
+    (Opcode::HELLO, Engine::hello_answered),
+    (Opcode::SIGN_IN, Engine::sign_in_answered),
+    (Opcode::REFRESH, Engine::refresh_answered),
+    (Opcode::LOG_OUT, Engine::errand_answered),
+    (Opcode::PUBLISH_KEYS, Engine::publish_keys_answered),
+    (Opcode::FETCH_KEYS, Engine::fetch_keys_answered),
+    (Opcode::REFUSE_CONTACT, Engine::errand_answered),
+    (Opcode::ACKNOWLEDGE, Engine::acknowledge_answered),
+    (Opcode::SYNC, Engine::sync_answered),
+];
+
+impl Engine {
+    pub(super) fn receive(&mut self, turn: &mut Turn<'_, '_>, frame: &Frame) -> Result<(), CoreError> {
+        if !self.link.is_open() {
+            return Ok(());
+        }
+        let header = &frame.header;
+        if header.opcode.resolve(header.mnemonic) != Some(header.opcode) {
+            self.distrust_link(turn);
+            return Ok(());
+        }
+        if header.opcode.is_push() {
+            return match handler(PUSHES, header.opcode) {
+                Some((needs, handle)) if needs == Needs::Nothing || self.link.is_signed_in() => {
+                    handle(self, turn, frame)
+                }
+                _ => Ok(()),
+            };
+        }
+        self.receive_answer(turn, frame)
+    }
+
+    fn receive_answer(&mut self, turn: &mut Turn<'_, '_>, frame: &Frame) -> Result<(), CoreError> {
+        let header = &frame.header;
+        let fits = self
+            .link
+            .waiting
+            .get(&header.message_id)
+            .is_some_and(|waiting| waiting.opcode() == header.opcode);
+        let Some(handle) = handler(ANSWERS, header.opcode).filter(|_| fits) else { return Ok(()) };
+        let Some(waiting) = self.link.waiting.remove(&header.message_id) else { return Ok(()) };
+        let Some(reply) = Reply::of(frame) else {
+            self.distrust_link(turn);
+            return Ok(());
+        };
+        if let Reply::Refused(problem) = &reply
+            && self.link.is_signed_in()
+        {
+            match problem.code {
+                Code::SESSION_ENDED => return self.end_session(turn, problem),
+                // The server has forgotten what this link is; a new one begins in order.
+                Code::LOG_IN_FIRST | Code::STEP_OUT_OF_ORDER => {
+                    self.drop_link(turn, None);
+                    return Ok(());
+                }
+                _ => {}
+            }
+        }
+        handle(self, turn, Answer { frame, waiting, reply })
+    }
+
+    /// An error that belongs to no command.
+    fn link_error(&mut self, turn: &mut Turn<'_, '_>, frame: &Frame) -> Result<(), CoreError> {
+        let problem = Problem::of_frame(frame);
+        match problem.code {
+            Code::SESSION_ENDED if self.link.is_signed_in() => return self.end_session(turn, &problem),
+            Code::INCOMPATIBLE | Code::DEPLOYMENT_KEY_WRONG => self.stop_link(turn, &problem),
+            // The server closes the link itself, and the link is tried again.
+            Code::UNAVAILABLE => {}
+            _ => turn.notice(problem),
+        }
+        Ok(())
+    }
+}
+
+fn handler<H: Copy>(table: &[(Opcode, H)], opcode: Opcode) -> Option<H> {
+    let at = table.binary_search_by_key(&opcode, |(opcode, _)| *opcode).ok()?;
+    Some(table[at].1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_ascend_as_binary_search_demands() {
+        assert!(PUSHES.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert!(ANSWERS.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+}

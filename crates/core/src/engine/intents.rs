@@ -1,0 +1,187 @@
+//! What the person wants: sorted into what the vault alone can do, errands for the link, and credentials to check.
+//!
+//! Invariant: every intent is answered exactly once, here or by whatever it was turned into.
+
+use tacite_model::limits::TEXT_BYTES_MAX;
+use tacite_model::{Handle, MessageId, Secret};
+use tacite_vault::{AccountStanding, Message, MessageState, Standing};
+use tacite_wire::Code;
+
+use super::errands::{Errand, ErrandKind};
+use super::link::Phase;
+use super::log_in::LogIn;
+use super::register::Registration;
+use super::{Engine, Turn};
+use crate::{CoreError, Event, Intent, Outcome, Problem, RequestId, Server};
+
+/// A registration or log-in under way.
+#[derive(Debug, Clone)]
+pub(crate) enum Credentials {
+    Register(Registration),
+    LogIn(LogIn),
+}
+
+impl Credentials {
+    pub(super) const fn request(&self) -> RequestId {
+        match self {
+            Self::Register(registration) => registration.request,
+            Self::LogIn(log_in) => log_in.request,
+        }
+    }
+
+    /// The server to which they belong.
+    pub(super) fn server(&self, turn: &Turn<'_, '_>) -> Result<Option<Server>, CoreError> {
+        match self {
+            Self::Register(registration) => Ok(Some(registration.server.clone())),
+            Self::LogIn(_) => Ok(turn.tx.server()?.map(Into::into)),
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn intend(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        request: RequestId,
+        intent: Intent,
+    ) -> Result<(), CoreError> {
+        let refusal = match intent {
+            Intent::Register { server, invitation, handle, password, words } => {
+                let registration = Registration::new(request, server, invitation, handle, password, words);
+                self.intend_register(turn, registration)?
+            }
+            Intent::LogIn { password, words } => self.intend_log_in(turn, request, password, words)?,
+            Intent::LogOut => self.intend_errand(turn, request, ErrandKind::LogOut)?,
+            Intent::RequestContact { handle } => {
+                self.intend_errand(turn, request, ErrandKind::RequestContact(handle))?
+            }
+            Intent::AcceptContact { handle } => {
+                self.intend_errand(turn, request, ErrandKind::AcceptContact(handle))?
+            }
+            Intent::RefuseContact { handle } => {
+                self.intend_errand(turn, request, ErrandKind::RefuseContact(handle))?
+            }
+            Intent::SendText { to, text } => queue_text(turn, request, &to, text)?,
+        };
+        if let Some(problem) = refusal {
+            turn.tell(Event::Failed(request, problem));
+        }
+        Ok(())
+    }
+
+    fn intend_register(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        registration: Registration,
+    ) -> Result<Option<Problem>, CoreError> {
+        if self.credentials.is_some() {
+            return Ok(Some(Problem::busy()));
+        }
+        if turn.tx.account()?.is_some() {
+            return Ok(Some(Problem::already_registered()));
+        }
+        if let Some(problem) = check_secrets(&registration.password, &registration.words) {
+            return Ok(Some(problem));
+        }
+        self.credentials = Some(Credentials::Register(registration));
+        self.connect_anew(turn)?;
+        Ok(None)
+    }
+
+    fn intend_log_in(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        request: RequestId,
+        password: Secret<String>,
+        words: Secret<String>,
+    ) -> Result<Option<Problem>, CoreError> {
+        let standing = turn.tx.account()?.map(|account| account.standing);
+        if self.credentials.is_some() || standing == Some(AccountStanding::Registering) {
+            return Ok(Some(Problem::busy()));
+        }
+        if standing.is_none() {
+            return Ok(Some(Problem::not_registered()));
+        }
+        if let Some(problem) = check_secrets(&password, &words) {
+            return Ok(Some(problem));
+        }
+        self.credentials = Some(Credentials::LogIn(LogIn::new(request, password, words)));
+        self.connect_anew(turn)?;
+        Ok(None)
+    }
+
+    fn intend_errand(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        request: RequestId,
+        kind: ErrandKind,
+    ) -> Result<Option<Problem>, CoreError> {
+        let Some(account) = turn.tx.account()? else { return Ok(Some(Problem::not_registered())) };
+        if account.standing == AccountStanding::SignedOut {
+            if kind == ErrandKind::LogOut {
+                turn.tell(Event::Done(request, Outcome::SignedOut));
+                return Ok(None);
+            }
+            return Ok(Some(Problem::of(Code::SESSION_ENDED)));
+        }
+        if let Phase::Idle { problem: Some(problem) } = &self.link.phase {
+            return Ok(Some(problem.clone()));
+        }
+        if kind.handle() == Some(&account.handle) {
+            return Ok(Some(Problem::not_yourself()));
+        }
+        if let ErrandKind::RequestContact(handle) = &kind {
+            turn.tx.give_consent(handle)?;
+        }
+        self.errands.push(Errand { request, kind, sent: false });
+        Ok(None)
+    }
+
+    /// Answers the registration or log-in under way, if there is one, with a failure.
+    pub(super) fn fail_credentials(&mut self, turn: &mut Turn<'_, '_>, problem: &Problem) {
+        if let Some(credentials) = self.credentials.take() {
+            turn.tell(Event::Failed(credentials.request(), problem.clone()));
+        }
+    }
+}
+
+/// Puts a text into the vault and its outbox.
+fn queue_text(
+    turn: &mut Turn<'_, '_>,
+    request: RequestId,
+    to: &Handle,
+    text: String,
+) -> Result<Option<Problem>, CoreError> {
+    let Some(account) = turn.tx.account()? else { return Ok(Some(Problem::not_registered())) };
+    if !(1..=TEXT_BYTES_MAX).contains(&text.len()) {
+        return Ok(Some(Problem::text_length()));
+    }
+    let contact = turn.tx.contact_by_handle(to)?;
+    let Some(contact) = contact.filter(|contact| contact.standing == Standing::Accepted) else {
+        return Ok(Some(Problem::of(Code::NOT_A_CONTACT)));
+    };
+    let message_id = MessageId::random(turn.rng);
+    let message = Message {
+        sender_id: account.account_id,
+        message_id,
+        peer_id: contact.account_id,
+        outgoing: true,
+        text,
+        sent_at: turn.now,
+        stored_at: turn.now,
+        state: MessageState::Queued,
+    };
+    turn.tx.add_message(&message)?;
+    turn.tx.enqueue(message_id, contact.account_id)?;
+    turn.tell(Event::Done(request, Outcome::Queued { message_id }));
+    Ok(None)
+}
+
+fn check_secrets(password: &Secret<String>, words: &Secret<String>) -> Option<Problem> {
+    if password.expose().is_empty() {
+        return Some(Problem::password_empty());
+    }
+    let three = words.expose().split(' ').filter(|word| !word.is_empty()).count() == 3;
+    let single_spaces = words.expose().matches(' ').count() == 2;
+    (!three || !single_spaces).then(Problem::words_not_three)
+}

@@ -1,0 +1,289 @@
+//! Driving the outbox: sealing, sending in order, sending again.
+//!
+//! Invariants:
+//! - Per recipient, a message is sent only after the server has fixed the place of the one before it; at most one envelope
+//!   of one message is under way at a time, because answers do not name the device.
+//! - A message is sealed once per device; whatever happens, the same bytes are sent again until the server answers for good.
+//! - A message leaves the outbox only when every device's envelope is answered for good.
+
+use tacite_model::limits::UNACKNOWLEDGED_MAX;
+use tacite_model::{AccountId, DeviceId, MessageId, Timestamp};
+use tacite_seal::{Body, Content};
+use tacite_vault::{Account, MessageState, OutboxEntry, Standing};
+use tacite_wire::Code;
+use tacite_wire::proto::{self, Envelope};
+
+use super::catch_up::message_state;
+use super::commands::{Answer, Reply, Waiting};
+use super::link::backoff_ms;
+use super::{Engine, Turn};
+use crate::session::{self, Party, Peer};
+use crate::{CoreError, Problem};
+
+/// Envelopes under way at once, over all recipients.
+const UNDER_WAY_MAX: usize = UNACKNOWLEDGED_MAX;
+/// Upper bound of the first delay before something refused for now is sent again, milliseconds.
+const RETRY_MS_MIN: u64 = 1000;
+/// Upper bound of every such delay, milliseconds.
+const RETRY_MS_MAX: u64 = 5 * 60_000;
+/// The envelope's number for direct messages.
+pub(super) const DIRECT_MESSAGE: u32 = 1;
+
+/// How far the outbox of one recipient is driven on the present link.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lane {
+    /// Entries up to here have their place in the server's order.
+    position: i64,
+    /// The message whose place is not fixed yet.
+    in_flight: Option<MessageId>,
+    /// Nothing is sent before.
+    retry_at: Option<Timestamp>,
+    attempt: u32,
+}
+
+/// What to do next for a recipient.
+enum Next {
+    Wait,
+    Send { entry: OutboxEntry, device_id: DeviceId, sealed: Vec<u8> },
+    FetchKeys,
+    Again,
+}
+
+impl Engine {
+    /// Sends what may be sent now.
+    pub(super) fn drive_outbox(&mut self, turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
+        if self.sending_paused_until > turn.now {
+            return Ok(());
+        }
+        for recipient_id in turn.tx.outbox_recipients()? {
+            loop {
+                match self.next_for(turn, recipient_id)? {
+                    Next::Wait => break,
+                    Next::Again => {}
+                    Next::FetchKeys => {
+                        self.fetch_keys(turn, recipient_id)?;
+                        break;
+                    }
+                    Next::Send { entry, device_id, sealed } => {
+                        self.send_envelope(turn, &entry, device_id, sealed)?;
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// When something of the outbox is to be sent that may not be sent now.
+    pub(super) fn next_sending_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let pause = Some(self.sending_paused_until).filter(|until| *until > now);
+        let lanes = self.lanes.values().filter_map(|lane| lane.retry_at).min();
+        match (pause, lanes) {
+            (Some(pause), Some(lane)) => Some(pause.max(lane)),
+            (pause, lane) => pause.or(lane),
+        }
+    }
+
+    /// Answers to `smpu`: first that the place in the order is fixed, then what became of it.
+    pub(super) fn message_answered(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        answer: Answer<'_>,
+    ) -> Result<(), CoreError> {
+        let message_id = answer.frame.header.message_id;
+        let Waiting::Message { recipient_id, device_id, position } = answer.waiting else { return Ok(()) };
+        match answer.reply {
+            Reply::InProgress => {
+                self.link.waiting.insert(message_id, answer.waiting);
+                // With a further device to serve, the message keeps the lane until this one is served.
+                if turn.tx.envelope_count(message_id)? <= 1 {
+                    self.place_fixed(recipient_id, message_id, position);
+                }
+                Ok(())
+            }
+            Reply::Finished => {
+                let Some(row) = self.read::<proto::MessageState>(turn, answer.frame) else { return Ok(()) };
+                let state = message_state(row.state).unwrap_or(MessageState::Sent);
+                device_served(turn, message_id, device_id, state)?;
+                if turn.tx.envelope_count(message_id)? == 0 {
+                    self.place_fixed(recipient_id, message_id, position);
+                }
+                let lane = self.lanes.entry(recipient_id).or_default();
+                lane.attempt = 0;
+                lane.in_flight = lane.in_flight.filter(|in_flight| *in_flight != message_id);
+                Ok(())
+            }
+            Reply::Refused(problem) if problem.retryable => {
+                if problem.code == Code::DEVICE_UNKNOWN {
+                    // The next try begins with fresh keys, whichever devices there are then.
+                    turn.tx.remove_envelope(message_id, device_id)?;
+                    turn.tx.remove_session(recipient_id, device_id)?;
+                }
+                self.send_again(turn, recipient_id, Some((message_id, position)), &problem);
+                Ok(())
+            }
+            Reply::Refused(problem) => {
+                fail_message(turn, message_id)?;
+                turn.notice(problem);
+                self.place_fixed(recipient_id, message_id, position);
+                Ok(())
+            }
+        }
+    }
+
+    /// Plans another try for a recipient after a pause.
+    pub(super) fn send_again(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        recipient_id: AccountId,
+        message: Option<(MessageId, i64)>,
+        problem: &Problem,
+    ) {
+        let lane = self.lanes.entry(recipient_id).or_default();
+        let delay_ms = backoff_ms(lane.attempt, RETRY_MS_MIN, RETRY_MS_MAX, turn.rng);
+        let retry_at = turn.now.plus_ms(delay_ms.max(problem.retry_after_ms.unwrap_or(0)));
+        lane.attempt = lane.attempt.saturating_add(1);
+        lane.retry_at = Some(retry_at);
+        if let Some((message_id, position)) = message {
+            lane.in_flight = lane.in_flight.filter(|in_flight| *in_flight != message_id);
+            lane.position = lane.position.min(position - 1);
+        }
+        if problem.code == Code::TOO_FAST {
+            self.sending_paused_until = retry_at;
+        }
+    }
+
+    /// Fails everything that is in the outbox for a recipient.
+    pub(super) fn fail_messages_to(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        recipient_id: AccountId,
+    ) -> Result<(), CoreError> {
+        while let Some(entry) = turn.tx.outbox_after(recipient_id, 0)? {
+            fail_message(turn, entry.message_id)?;
+        }
+        Ok(())
+    }
+
+    fn next_for(&mut self, turn: &mut Turn<'_, '_>, recipient_id: AccountId) -> Result<Next, CoreError> {
+        let is_fetching = self.is_fetching_keys(recipient_id);
+        let under_way = self.link.waiting.values().filter(|it| matches!(it, Waiting::Message { .. })).count();
+        let lane = self.lanes.entry(recipient_id).or_default();
+        let is_paused = lane.retry_at.is_some_and(|retry_at| retry_at > turn.now);
+        if lane.in_flight.is_some() || is_paused || is_fetching || under_way >= UNDER_WAY_MAX {
+            return Ok(Next::Wait);
+        }
+        lane.retry_at = None;
+        let Some(entry) = turn.tx.outbox_after(recipient_id, lane.position)? else { return Ok(Next::Wait) };
+        if self.link.waiting.contains_key(&entry.message_id) {
+            // Its place was fixed before an earlier message was put back.
+            lane.position = entry.position;
+            return Ok(Next::Again);
+        }
+        let contact = turn.tx.contact(recipient_id)?;
+        if contact.is_none_or(|contact| contact.standing != Standing::Accepted) {
+            fail_message(turn, entry.message_id)?;
+            turn.notice(Problem::of(Code::NOT_A_CONTACT));
+            return Ok(Next::Again);
+        }
+        if turn.tx.envelope_count(entry.message_id)? == 0 && !seal_message(turn, &entry)? {
+            return Ok(Next::FetchKeys);
+        }
+        Ok(match turn.tx.first_envelope(entry.message_id)? {
+            Some((device_id, sealed)) => Next::Send { entry, device_id, sealed },
+            None => Next::Again,
+        })
+    }
+
+    fn send_envelope(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        entry: &OutboxEntry,
+        device_id: DeviceId,
+        sealed: Vec<u8>,
+    ) -> Result<(), CoreError> {
+        let account = turn.account()?;
+        let envelope = Envelope {
+            sender_id: account.account_id.as_bytes().to_vec().into(),
+            sender_device: account.device_id.into(),
+            recipient_id: entry.recipient_id.as_bytes().to_vec().into(),
+            recipient_device: device_id.into(),
+            message_type: DIRECT_MESSAGE,
+            sealed: sealed.into(),
+        };
+        let OutboxEntry { position, message_id, recipient_id } = *entry;
+        let waiting = Waiting::Message { recipient_id, device_id, position };
+        self.command_with_id(turn, message_id, waiting, &envelope)?;
+        self.lanes.entry(recipient_id).or_default().in_flight = Some(message_id);
+        Ok(())
+    }
+
+    /// The next message of the recipient may go.
+    fn place_fixed(&mut self, recipient_id: AccountId, message_id: MessageId, position: i64) {
+        let lane = self.lanes.entry(recipient_id).or_default();
+        if lane.in_flight == Some(message_id) {
+            lane.in_flight = None;
+            lane.position = position;
+        }
+    }
+}
+
+/// One device's copy of a message has come to `state`; when it was the last one, the message leaves the outbox.
+pub(super) fn device_served(
+    turn: &mut Turn<'_, '_>,
+    message_id: MessageId,
+    device_id: DeviceId,
+    state: MessageState,
+) -> Result<(), CoreError> {
+    turn.tx.remove_envelope(message_id, device_id)?;
+    if turn.tx.envelope_count(message_id)? > 0 {
+        return Ok(());
+    }
+    turn.tx.dequeue(message_id)?;
+    let account = turn.account()?;
+    if let Some(message) = turn.tx.advance_message(account.account_id, message_id, state)? {
+        turn.tell_message_changed(message)?;
+    }
+    Ok(())
+}
+
+/// Takes a message out of the outbox that will never be sent.
+fn fail_message(turn: &mut Turn<'_, '_>, message_id: MessageId) -> Result<(), CoreError> {
+    turn.tx.dequeue(message_id)?;
+    let account = turn.account()?;
+    if let Some(message) = turn.tx.advance_message(account.account_id, message_id, MessageState::Failed)? {
+        turn.tell_message_changed(message)?;
+    }
+    Ok(())
+}
+
+/// Seals a message for every device with which there is a session; false if there is none.
+fn seal_message(turn: &mut Turn<'_, '_>, entry: &OutboxEntry) -> Result<bool, CoreError> {
+    let account = turn.account()?;
+    let content = content_of(turn, &account, entry)?;
+    let party = Party::new(&account)?;
+    let mut is_sealed = false;
+    for device_id in turn.tx.session_devices(entry.recipient_id)? {
+        let peer = Peer { account_id: entry.recipient_id, device_id };
+        let sealed = session::seal(turn.tx, &party, peer, &content, turn.now, turn.rng)?;
+        if let Some(sealed) = sealed {
+            turn.tx.add_envelope(entry.message_id, device_id, &sealed)?;
+            is_sealed = true;
+        }
+    }
+    Ok(is_sealed)
+}
+
+fn content_of(
+    turn: &Turn<'_, '_>,
+    account: &Account,
+    entry: &OutboxEntry,
+) -> Result<zeroize::Zeroizing<Vec<u8>>, CoreError> {
+    let message = turn
+        .tx
+        .message(account.account_id, entry.message_id)?
+        .ok_or(CoreError::Internal("an outbox entry without its message"))?;
+    let content =
+        Content { message_id: message.message_id, sent_at: message.sent_at, body: Body::Text(message.text) };
+    content.encode().map_err(|_| CoreError::Internal("a queued text of a length that is not allowed"))
+}

@@ -1,0 +1,4 @@
+//! Tests of the vault.
+
+mod rows;
+mod vault;

@@ -1,0 +1,87 @@
+//! Opening a vault, and beginning transactions.
+//!
+//! Invariants: the key is raw (256 bits, no derivation here) and is wiped from our own memory after use; one process at a
+//! time (`locking_mode=EXCLUSIVE`).
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use tacite_model::Secret;
+use zeroize::Zeroizing;
+
+use crate::{Transaction, VaultError};
+
+mod embedded {
+    refinery::embed_migrations!("migrations");
+}
+
+/// An open vault.
+#[derive(Debug)]
+pub struct Vault {
+    connection: Connection,
+    /// Number of the transaction begun last; 0: none yet.
+    begun: u64,
+    /// Number of the transaction committed last; 0: none yet.
+    committed: u64,
+}
+
+impl Vault {
+    /// Opens the vault in the file at `path`, or makes it. `key` is used as it is: it must be uniformly random or come
+    /// from a password hash.
+    pub fn open(path: &Path, key: &Secret<[u8; 32]>) -> Result<Self, VaultError> {
+        let connection = Connection::open(path)?;
+        unlock(&connection, key)?;
+        Self::prepare(connection)
+    }
+
+    /// A vault that lives in memory and ends with the value: for tests, and for a look around without a disk.
+    pub fn open_in_memory() -> Result<Self, VaultError> {
+        Self::prepare(Connection::open_in_memory()?)
+    }
+
+    /// Begins a transaction. Its effects on the outside must wait for [`Transaction::commit`].
+    pub fn transaction(&mut self) -> Result<Transaction<'_>, VaultError> {
+        self.begun += 1;
+        Transaction::begin(&mut self.connection, self.begun, &mut self.committed)
+    }
+
+    fn prepare(mut connection: Connection) -> Result<Self, VaultError> {
+        configure(&connection)?;
+        embedded::migrations::runner().run(&mut connection)?;
+        Ok(Self { connection, begun: 0, committed: 0 })
+    }
+}
+
+/// Gives SQLCipher the key and checks that it fits.
+fn unlock(connection: &Connection, key: &Secret<[u8; 32]>) -> Result<(), VaultError> {
+    // SQLCipher reports a wrong key on standard error, which a terminal interface owns.
+    connection.execute_batch("PRAGMA cipher_log_level = NONE;")?;
+    connection.execute_batch(&key_pragma(key))?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    Ok(())
+}
+
+/// `PRAGMA key = "x'…'"`, built in one allocation of known size, so that no copy of the key stays behind.
+fn key_pragma(key: &Secret<[u8; 32]>) -> Zeroizing<String> {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut pragma = Zeroizing::new(String::with_capacity(128));
+    pragma.push_str("PRAGMA key = \"x'");
+    for byte in key.expose() {
+        pragma.push(char::from(HEX[usize::from(byte >> 4)]));
+        pragma.push(char::from(HEX[usize::from(byte & 15)]));
+    }
+    pragma.push_str("'\";");
+    pragma
+}
+
+fn configure(connection: &Connection) -> Result<(), VaultError> {
+    // The browser's file system has no shared memory, hence no WAL there.
+    let journal = if cfg!(all(target_family = "wasm", target_os = "unknown")) { "TRUNCATE" } else { "WAL" };
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "journal_mode", journal)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    Ok(())
+}
