@@ -2,6 +2,8 @@
 //!
 //! Invariant: whatever a stranger can send is bounded by a constant of this file.
 
+use crate::rate::Quota;
+
 /// Fewest characters of a handle.
 pub const HANDLE_CHARS_MIN: usize = 2;
 /// Most characters of a handle.
@@ -73,6 +75,17 @@ pub const REFRESH_TOKEN_MS: u64 = 30 * DAY_MS;
 pub const INVITATION_MS: u64 = 7 * DAY_MS;
 /// Times an invitation may be used, at most.
 pub const INVITATION_USES_MAX: u32 = 1000;
+
+/// Log-ins by password that one name may begin, right or wrong, whether or not there is such an account.
+pub const LOG_IN_QUOTA: Quota = Quota::new(1, 60_000, 5);
+/// Registrations that one invitation may begin; where registration is open, all of them together.
+pub const REGISTRATION_QUOTA: Quota = Quota::new(1, 1000, 100);
+/// Names that one account may look up.
+pub const LOOKUP_QUOTA: Quota = Quota::new(1, 2000, 30);
+/// Sessions that one account may begin by signature or renew.
+pub const SESSION_QUOTA: Quota = Quota::new(1, 1000, 60);
+/// Meters of one kind that are kept; when all are in use, a newcomer has to wait.
+pub const METERS_MAX: usize = 65_536;
 
 /// Milliseconds of a day.
 pub const DAY_MS: u64 = 24 * 60 * 60 * 1000;
