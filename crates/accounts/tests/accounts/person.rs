@@ -141,7 +141,7 @@ impl Person {
         let (start, state) = self.register_start(invitation);
         let (started, pending) = server.register_start(&start, NOW).await?;
         let finish = self.register_finish(state, &started);
-        server.register_finish(pending, &finish, &CHALLENGE, NOW, &mut rng(2)).await
+        server.register_finish(pending, &finish, &CHALLENGE, NOW, &mut self.rng).await
     }
 
     /// KE1, with the state for KE3.
@@ -165,8 +165,8 @@ impl Person {
         Some(finished.message.serialize().to_vec())
     }
 
-    pub(crate) async fn sign<S: Store>(&self, server: &Accounts<S>) -> Result<Granted, AccountsError> {
-        server.sign_in(&self.sign_in(&CHALLENGE), &CHALLENGE, NOW, &mut rng(3)).await
+    pub(crate) async fn sign<S: Store>(&mut self, server: &Accounts<S>) -> Result<Granted, AccountsError> {
+        server.sign_in(&self.sign_in(&CHALLENGE), &CHALLENGE, NOW, &mut self.rng).await
     }
 }
 
