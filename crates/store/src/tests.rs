@@ -181,6 +181,33 @@ async fn the_queue_has_a_bound() {
 }
 
 #[tokio::test]
+async fn the_writer_waits_for_the_disk_and_checks_references() {
+    let (_directory, path) = place();
+    let database = open(&path);
+    let setting = |name: &'static str| {
+        database.write(move |db| Ok(db.pragma_query_value(None, name, |row| row.get::<_, i64>(0))?))
+    };
+    assert_eq!(setting("synchronous").await, Ok(2), "FULL");
+    assert_eq!(setting("foreign_keys").await, Ok(1));
+    assert_eq!(setting("secure_delete").await, Ok(1));
+    let mode =
+        database.write(|db| Ok(db.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))?));
+    assert_eq!(mode.await.unwrap(), "wal");
+}
+
+#[tokio::test]
+async fn two_programs_may_write_to_one_file() {
+    let (_directory, path) = place();
+    let (server, administration) = (open(&path), open(&path));
+    let (first, second) =
+        tokio::join!(server.write(|db| insert(db, "a")), administration.write(|db| insert(db, "b")));
+    first.unwrap();
+    second.unwrap();
+    assert_eq!(server.read(texts).await.unwrap().len(), 2);
+    assert_eq!(administration.read(texts).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn a_reader_cannot_write_and_survives_its_panic() {
     let (_directory, path) = place();
     let database = open(&path);

@@ -6,7 +6,7 @@ use tacite_model::Timestamp;
 use tacite_model::limits::LOG_IN_QUOTA;
 use tacite_wire::{Code, password, proto};
 
-use crate::person::{CHALLENGE, NOW, Person, open_server, rng};
+use crate::person::{CHALLENGE, NOW, Person, may_move, open_server, rng};
 
 type Server = Accounts<MemoryStore>;
 
@@ -21,7 +21,8 @@ async fn give_password(
     now: Timestamp,
 ) -> Result<PasswordProven, AccountsError> {
     let (request, state) = person.credential_start(guess);
-    let (started, pending) = server.log_in_start(&start(person.handle, request), now, &mut rng(10)).await?;
+    let (started, pending) =
+        may_move(server.log_in_start(&start(person.handle, request), now, &mut rng(10))).await?;
     let finalization = person.credential_finish(state, guess, &started.credential_response);
     // A client that notices sends nothing; one that guesses on sends anything.
     let finalization = finalization.unwrap_or_else(|| vec![0x5A; 64]);
@@ -41,7 +42,7 @@ async fn give_words(
     let finalization = person.credential_finish(state, guess, &started.credential_response);
     let finalization = finalization.unwrap_or_else(|| vec![0x5A; 64]).into();
     let finish = proto::WordsFinish { credential_finalization: finalization, device: Some(device) };
-    server.words_finish(pending, &finish, &CHALLENGE, NOW, &mut rng(12)).await
+    may_move(server.words_finish(pending, &finish, &CHALLENGE, NOW, &mut rng(12))).await
 }
 
 async fn log_in(person: &mut Person, server: &Server, now: Timestamp) -> Result<Granted, AccountsError> {
