@@ -1,0 +1,87 @@
+//! `tacite listen`.
+//!
+//! Invariants: a message is marked as shown only after it was written out, so a listener that dies shows it again rather
+//! than never; within one run no message is written twice.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tacite_client::core::{Event, LinkStatus, MessageView, Standing, queries};
+use tacite_client::model::{Handle, MessageId};
+
+use super::within_session;
+use crate::arguments::{Common, Listen};
+use crate::failure::{Exit, Failure};
+use crate::online::Online;
+use crate::opening;
+use crate::output::Output;
+
+/// `tacite listen`
+pub(super) fn run(common: &Common, listen: &Listen, output: &mut Output) -> Result<(), Failure> {
+    let opened = opening::existing(common, "listen")?;
+    let time = common.timeout.map(Duration::from_secs);
+    let listened = within_session(common, opened, time, output, async |online, output| {
+        let mut listener = Listener { left: listen.count, shown: HashSet::new() };
+        for message in online.session().unshown().await? {
+            if listener.show(online, output, &message)? {
+                return Ok(());
+            }
+        }
+        loop {
+            if listen.until_level && is_level(online).await? {
+                return Ok(());
+            }
+            online.check_link()?;
+            match online.next(output).await? {
+                Event::MessageReceived(message) if listener.show(online, output, &message)? => return Ok(()),
+                Event::ContactChanged { handle, standing } => {
+                    output.remark(&contact_remark(&handle, standing))?
+                }
+                _ => {}
+            }
+        }
+    });
+    match listened {
+        // A person ends listening by Ctrl+C: that is no failure, unless so many messages were wanted.
+        Err(failure) if failure.exit == Exit::Interrupted && listen.count.is_none() => Ok(()),
+        listened => listened,
+    }
+}
+
+struct Listener {
+    /// Messages still wanted; `None`: all.
+    left: Option<u64>,
+    shown: HashSet<(Handle, MessageId)>,
+}
+
+impl Listener {
+    /// Writes a message out unless it was before. True: no more are wanted.
+    fn show(&mut self, online: &Online, output: &mut Output, message: &MessageView) -> Result<bool, Failure> {
+        let name = (message.peer.clone(), message.message_id);
+        if self.shown.contains(&name) {
+            return Ok(false);
+        }
+        output.message(message)?;
+        online.session().mark_shown(vec![name.clone()])?;
+        self.shown.insert(name);
+        self.left = self.left.map(|left| left - 1);
+        Ok(self.left == Some(0))
+    }
+}
+
+fn contact_remark(handle: &Handle, standing: Standing) -> String {
+    match standing {
+        Standing::Asking => format!("{handle} asks to be your contact: `tacite contacts accept {handle}`"),
+        Standing::Accepted => format!("{handle} is your contact now"),
+        Standing::Asked => format!("you asked {handle}"),
+        Standing::Refused => format!("you refused {handle}"),
+    }
+}
+
+/// Whether nothing waits, on the server or in the outbox.
+async fn is_level(online: &Online) -> Result<bool, Failure> {
+    if online.link() != LinkStatus::Level {
+        return Ok(false);
+    }
+    Ok(online.session().query(|tx| queries::status(tx)).await?.queued == 0)
+}

@@ -1,0 +1,313 @@
+//! The loop that the contract of `tacite_core` prescribes: transaction, handle, commit, and only then the effects.
+//!
+//! Invariants: an effect is performed only after its transaction was committed; events of a link that was replaced or
+//! closed are not handed in; if the vault or the engine fails, the loop ends and the link with it, so nothing is
+//! acknowledged that was not stored.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tacite_core::{
+    Core, Effect, Event, Input, Intent, Outcome, Problem, RequestId, Server, Transaction, Vault,
+};
+use tacite_model::{Handle, MessageId, Secret, Timestamp};
+use tacite_wire::{Frame, Opcode, Status};
+use tokio::runtime::Handle as Runtime;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::clock::{now, random_source};
+use crate::link::{self, LinkEvent, LinkEvents, LinkTarget};
+use crate::session::{SessionError, SessionOptions};
+use crate::shown;
+
+/// Events of links that may wait for the engine before the link is slowed down.
+const LINK_EVENTS_MAX: usize = 64;
+/// Longest sleep; a clock that was set meanwhile is noticed after it.
+const SLEEP_MAX: Duration = Duration::from_secs(60);
+/// How long the end of a session may wait for the server's answers, milliseconds.
+const FINISH_MS_MAX: u64 = 2000;
+/// How long the end of a session may wait for the end of its link.
+const CLOSE_WAIT_MAX: Duration = Duration::from_secs(3);
+
+/// A query over the vault, answering by itself.
+pub(crate) type Query = Box<dyn FnOnce(&mut Transaction<'_>) + Send>;
+
+/// What a session asks of the engine.
+pub(crate) enum Request {
+    /// Carry out an intent.
+    Perform(Intent, oneshot::Sender<Result<Outcome, Problem>>),
+    /// Read from the vault.
+    Query(Query),
+    /// Note that messages were shown.
+    MarkShown(Vec<(Handle, MessageId)>),
+    /// End.
+    Stop,
+}
+
+/// The engine with all that it drives.
+pub(crate) struct Engine {
+    core: Core,
+    vault: Vault,
+    options: SessionOptions,
+    runtime: Runtime,
+    requests: mpsc::UnboundedReceiver<Request>,
+    events: mpsc::UnboundedSender<Event>,
+    answers: HashMap<RequestId, oneshot::Sender<Result<Outcome, Problem>>>,
+    last_request: u64,
+    link: Option<OpenLink>,
+    last_link: u64,
+    link_events: mpsc::Receiver<(u64, LinkEvent)>,
+    link_events_in: mpsc::Sender<(u64, LinkEvent)>,
+    wake_at: Option<Timestamp>,
+    link_problem: LinkProblem,
+}
+
+/// Why the last link ended or could not be opened; `None` also if it simply ended.
+pub(crate) type LinkProblem = Arc<Mutex<Option<Problem>>>;
+
+/// The link that counts, by its number; dropping it ends the link.
+struct OpenLink {
+    number: u64,
+    frames: mpsc::UnboundedSender<Frame>,
+    /// Commands without a final answer, messages aside: their second answer may wait for the recipient.
+    unanswered: HashSet<MessageId>,
+}
+
+/// What the engine woke up for.
+enum Wake {
+    Request(Request),
+    Link(u64, LinkEvent),
+    Timer,
+}
+
+/// Marks events with the number of their link.
+struct Numbered {
+    number: u64,
+    events: mpsc::Sender<(u64, LinkEvent)>,
+}
+
+impl Engine {
+    /// Puts an engine together; nothing happens yet.
+    pub(crate) fn new(
+        vault: Vault,
+        options: SessionOptions,
+        runtime: Runtime,
+        requests: mpsc::UnboundedReceiver<Request>,
+        events: mpsc::UnboundedSender<Event>,
+    ) -> Self {
+        let (link_events_in, link_events) = mpsc::channel(LINK_EVENTS_MAX);
+        Self {
+            core: Core::new(),
+            vault,
+            options,
+            runtime,
+            requests,
+            events,
+            answers: HashMap::new(),
+            last_request: 0,
+            link: None,
+            last_link: 0,
+            link_events,
+            link_events_in,
+            wake_at: None,
+            link_problem: LinkProblem::default(),
+        }
+    }
+
+    /// Where the engine notes what hinders its link.
+    pub(crate) fn link_problem(&self) -> LinkProblem {
+        Arc::clone(&self.link_problem)
+    }
+
+    /// Runs until a session says stop or is gone.
+    pub(crate) fn run(mut self) -> Result<(), SessionError> {
+        self.hand_in(Input::Start)?;
+        loop {
+            match self.wait() {
+                Wake::Request(Request::Perform(intent, answer)) => self.perform_intent(intent, answer)?,
+                Wake::Request(Request::Query(query)) => query(&mut self.vault.transaction()?),
+                Wake::Request(Request::MarkShown(messages)) => self.mark_shown(&messages)?,
+                Wake::Request(Request::Stop) => break,
+                Wake::Link(number, event) => self.link_event(number, event)?,
+                Wake::Timer => self.timer()?,
+            }
+        }
+        self.finish_commands()?;
+        self.close_link();
+        Ok(())
+    }
+
+    /// Goes on until every command is answered, for a short while: acknowledgements wait for one another.
+    fn finish_commands(&mut self) -> Result<(), SessionError> {
+        let until = now().plus_ms(FINISH_MS_MAX);
+        while self.link.as_ref().is_some_and(|link| !link.unanswered.is_empty()) && now() < until {
+            self.wake_at = Some(self.wake_at.map_or(until, |earlier| earlier.min(until)));
+            match self.wait() {
+                Wake::Request(_) => return Ok(()),
+                Wake::Link(number, event) => self.link_event(number, event)?,
+                Wake::Timer => self.timer()?,
+            }
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self) -> Wake {
+        let sleep = self.wake_at.map_or(SLEEP_MAX, |at| Duration::from_millis(at.ms_since(now())));
+        let Self { requests, link_events, runtime, .. } = self;
+        runtime.block_on(async {
+            tokio::select! {
+                request = requests.recv() => Wake::Request(request.unwrap_or(Request::Stop)),
+                Some((number, event)) = link_events.recv() => Wake::Link(number, event),
+                () = tokio::time::sleep(sleep.min(SLEEP_MAX)) => Wake::Timer,
+            }
+        })
+    }
+
+    fn perform_intent(
+        &mut self,
+        intent: Intent,
+        answer: oneshot::Sender<Result<Outcome, Problem>>,
+    ) -> Result<(), SessionError> {
+        self.last_request += 1;
+        let id = RequestId(self.last_request);
+        self.answers.insert(id, answer);
+        self.hand_in(Input::Intent(id, intent))
+    }
+
+    fn mark_shown(&mut self, messages: &[(Handle, MessageId)]) -> Result<(), SessionError> {
+        let tx = self.vault.transaction()?;
+        for (peer, message_id) in messages {
+            shown::mark(&tx, peer, *message_id)?;
+        }
+        Ok(tx.commit()?)
+    }
+
+    fn link_event(&mut self, number: u64, event: LinkEvent) -> Result<(), SessionError> {
+        if self.link.as_ref().is_none_or(|link| link.number != number) {
+            return Ok(());
+        }
+        let input = match event {
+            LinkEvent::Opened => Input::LinkOpened,
+            LinkEvent::Arrived(frame) => {
+                if let Some(link) = &mut self.link
+                    && frame.header.status.is_answer()
+                    && frame.header.status != Status::IN_PROGRESS
+                {
+                    link.unanswered.remove(&frame.header.message_id);
+                }
+                Input::Frame(frame)
+            }
+            LinkEvent::Closed(cause) => {
+                self.link = None;
+                *self.link_problem.lock().unwrap_or_else(PoisonError::into_inner) = cause.clone();
+                Input::LinkClosed { cause }
+            }
+        };
+        self.hand_in(input)
+    }
+
+    fn timer(&mut self) -> Result<(), SessionError> {
+        if self.wake_at.is_none_or(|at| at > now()) {
+            return Ok(());
+        }
+        self.wake_at = None;
+        self.hand_in(Input::Timer)
+    }
+
+    /// The contract: nothing is performed before the commit.
+    fn hand_in(&mut self, input: Input) -> Result<(), SessionError> {
+        let mut tx = self.vault.transaction()?;
+        let effects = self.core.handle(&mut tx, input, now(), &mut random_source())?;
+        tx.commit()?;
+        for effect in effects {
+            self.perform(effect);
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::OpenLink { server, bearer } => self.open_link(server, bearer),
+            Effect::Send(frame) => {
+                if let Some(link) = &mut self.link {
+                    link.send(frame);
+                }
+            }
+            Effect::CloseLink => {
+                if let Some(link) = &mut self.link {
+                    link.frames = closed_sender();
+                }
+            }
+            Effect::Tell(event) => self.tell(event),
+            Effect::WakeAt(at) => self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at))),
+        }
+    }
+
+    fn open_link(&mut self, mut server: Server, bearer: Option<Secret<String>>) {
+        if let Some(address) = &self.options.address {
+            server.address.clone_from(address);
+        }
+        self.last_link += 1;
+        let (frames, frames_out) = mpsc::unbounded_channel();
+        let number = self.last_link;
+        self.link = Some(OpenLink { number, frames, unanswered: HashSet::new() });
+        let target = LinkTarget { server, bearer, permissions: self.options.permissions };
+        let events = Numbered { number, events: self.link_events_in.clone() };
+        self.runtime.spawn(link::run(target, frames_out, events));
+    }
+
+    fn tell(&mut self, event: Event) {
+        let (id, answer) = match event {
+            Event::Done(id, outcome) => (id, Ok(outcome)),
+            Event::Failed(id, problem) => (id, Err(problem)),
+            other => {
+                // A session that no longer listens is about to stop the engine.
+                let _ = self.events.send(other);
+                return;
+            }
+        };
+        if let Some(waiting) = self.answers.remove(&id) {
+            let _ = waiting.send(answer);
+        }
+    }
+
+    /// Ends the link after what was handed to it is sent, and waits until it has ended.
+    fn close_link(&mut self) {
+        let Some(OpenLink { number, frames, .. }) = self.link.take() else { return };
+        drop(frames);
+        let link_events = &mut self.link_events;
+        let ended = async {
+            while let Some((of, event)) = link_events.recv().await {
+                if of == number && matches!(event, LinkEvent::Closed(_)) {
+                    break;
+                }
+            }
+        };
+        if self.runtime.block_on(async { timeout(CLOSE_WAIT_MAX, ended).await }).is_err() {
+            tracing::debug!("the link did not end in time");
+        }
+    }
+}
+
+impl OpenLink {
+    /// A link that is gone has said so; until that is handed in, what is sent falls away.
+    fn send(&mut self, frame: Frame) {
+        let header = frame.header;
+        if self.frames.send(frame).is_ok() && header.opcode != Opcode::SEND_DIRECT {
+            self.unanswered.insert(header.message_id);
+        }
+    }
+}
+
+impl LinkEvents for Numbered {
+    async fn tell(&self, event: LinkEvent) -> bool {
+        self.events.send((self.number, event)).await.is_ok()
+    }
+}
+
+/// A sender whose receiver is gone: what is sent falls away, and the one that it replaces ends its link.
+fn closed_sender() -> mpsc::UnboundedSender<Frame> {
+    mpsc::unbounded_channel().0
+}
