@@ -104,7 +104,7 @@ fn no_secret_can_be_an_argument() {
         for secret in ["--password", "--words", "--passphrase"] {
             let options = help.matches(secret).count();
             let sources = ["file", "fd"].map(|source| help.matches(&format!("{secret}-{source}")).count());
-            assert_eq!(options, sources.iter().sum(), "{command} {secret}");
+            assert_eq!(options, sources.iter().sum::<usize>(), "{command} {secret}");
         }
     }
 }

@@ -25,7 +25,7 @@ impl LinkEvents for Told {
     }
 }
 
-/// A running link and the server's end of it.
+/// An open link and the server's end of it.
 struct Pair {
     frames: mpsc::UnboundedSender<Frame>,
     events: mpsc::UnboundedReceiver<LinkEvent>,
@@ -35,7 +35,7 @@ struct Pair {
 
 async fn pair() -> Pair {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (frames, events) = link_to(&listener.local_addr().unwrap().to_string());
+    let (frames, mut events) = link_to(&listener.local_addr().unwrap().to_string());
     let (tcp, _) = listener.accept().await.unwrap();
     let headers = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&headers);
@@ -52,6 +52,7 @@ async fn pair() -> Pair {
     };
     let server = accept_hdr_async(tcp, accept).await.unwrap();
     let headers = headers.lock().await.clone();
+    assert!(matches!(events.recv().await, Some(LinkEvent::Opened)));
     Pair { frames, events, server, headers }
 }
 
@@ -101,7 +102,6 @@ async fn frames_pass_in_both_directions_in_order() {
         pair.frames.send(frame(detail)).unwrap();
         pair.server.send(Message::Binary(frame(detail).into_bytes())).await.unwrap();
     }
-    assert!(matches!(pair.events.recv().await, Some(LinkEvent::Opened)));
     for detail in ["first", "second"] {
         let sent = pair.server.next().await.unwrap().unwrap();
         assert_eq!(sent, Message::Binary(frame(detail).into_bytes()));
@@ -136,7 +136,6 @@ async fn only_a_flood_of_garbage_ends_the_link() {
         pair.server.send(Message::binary(vec![0; 41])).await.unwrap();
     }
     pair.server.send(Message::Binary(frame("still here").into_bytes())).await.unwrap();
-    assert!(matches!(pair.events.recv().await, Some(LinkEvent::Opened)));
     assert!(matches!(pair.events.recv().await, Some(LinkEvent::Arrived(_))));
     pair.server.send(Message::text("nonsense")).await.unwrap();
     assert_eq!(ends_with(pair.events).await, Some("server-garbage"));
@@ -148,7 +147,6 @@ async fn the_largest_frame_passes_and_one_more_byte_ends_the_link() {
     let largest = frame(&"x".repeat(FRAME_BODY_BYTES_MAX - 4)).into_bytes();
     assert_eq!(largest.len(), HEADER_BYTES + FRAME_BODY_BYTES_MAX);
     pair.server.send(Message::Binary(largest.clone())).await.unwrap();
-    assert!(matches!(pair.events.recv().await, Some(LinkEvent::Opened)));
     assert!(matches!(pair.events.recv().await, Some(LinkEvent::Arrived(_))));
     let mut larger = largest.to_vec();
     larger.push(0);
