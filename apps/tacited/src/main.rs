@@ -1,2 +1,72 @@
-//! main
-fn main() {}
+//! `tacited`: the server program. Reads what it is to be, starts it, prints how to connect, ends cleanly on Ctrl+C and SIGTERM.
+//!
+//! Exit codes: 0 ended as asked; 1 could not start; 2 wrong use of the command line or the configuration.
+
+mod arguments;
+mod logs;
+mod report;
+
+use std::process::ExitCode;
+
+use arguments::{Arguments, Command};
+use clap::Parser as _;
+use tacite_server::Settings;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    logs::start(arguments.debug, arguments.log_json);
+    let settings = match arguments.settings() {
+        Ok(settings) => settings,
+        Err(error) => return fail(2, &error),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(1, &error),
+    };
+    match arguments.command {
+        None => runtime.block_on(run(settings)),
+        Some(Command::Invite { uses }) => runtime.block_on(invite(&settings, uses)),
+    }
+}
+
+async fn run(settings: Settings) -> ExitCode {
+    let running = match tacite_server::start(settings).await {
+        Ok(running) => running,
+        Err(error) => return fail(1, &error),
+    };
+    report::started(&running);
+    if let Err(error) = asked_to_end().await {
+        return fail(1, &error);
+    }
+    running.stop().await;
+    ExitCode::SUCCESS
+}
+
+async fn invite(settings: &Settings, uses: u32) -> ExitCode {
+    match tacite_server::invite(settings, uses).await {
+        Ok(invitation) => {
+            report::invitation(&invitation, uses);
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(1, &error),
+    }
+}
+
+/// Waits for Ctrl+C or SIGTERM.
+async fn asked_to_end() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            outcome = tokio::signal::ctrl_c() => outcome,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}
+
+fn fail(code: u8, error: &dyn std::error::Error) -> ExitCode {
+    report::failed(error);
+    ExitCode::from(code)
+}

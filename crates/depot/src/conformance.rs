@@ -11,12 +11,12 @@ const ALICE: AccountId = AccountId::from_bytes([0xA1; 16]);
 const BOB: AccountId = AccountId::from_bytes([0xB0; 16]);
 
 /// A one-time prekey of valid form.
-pub fn curve_key(id: u32) -> proto::OneTimePrekey {
+pub(crate) fn curve_key(id: u32) -> proto::OneTimePrekey {
     proto::OneTimePrekey { id, key: [&[5][..], &[0x11; 32]].concat().into() }
 }
 
 /// A Kyber prekey of valid form.
-pub fn kyber_key(id: u32) -> proto::SignedPrekey {
+pub(crate) fn kyber_key(id: u32) -> proto::SignedPrekey {
     let key = [&[8][..], &[0x22; 1568]].concat().into();
     proto::SignedPrekey { id, key, signature: vec![0x33; 64].into() }
 }
@@ -35,7 +35,7 @@ fn first_upload(one_time: u32, kyber: u32) -> Upload {
 }
 
 /// Bodies are kept, found, deleted and expire.
-pub async fn bodies_wait_until_deleted_or_expired(store: &impl Store) {
+async fn bodies_wait_until_deleted_or_expired(store: &impl Store) {
     let [first, second, third] = [1, 2, 3].map(|byte| BodyName([byte; 32]));
     let (early, late) = (Timestamp::from_ms(100), Timestamp::from_ms(200));
     store.put_body(first, Bytes::from_static(b"one"), early).await.unwrap();
@@ -52,7 +52,7 @@ pub async fn bodies_wait_until_deleted_or_expired(store: &impl Store) {
 }
 
 /// T6: a one-time prekey is handed out once; T5: when none is left, the last-resort key serves.
-pub async fn one_time_prekeys_are_handed_out_once(store: &impl Store) {
+async fn one_time_prekeys_are_handed_out_once(store: &impl Store) {
     let count = store.publish(ALICE, DeviceId::FIRST, first_upload(2, 1)).await.unwrap();
     assert_eq!((count.one_time_prekeys, count.kyber_prekeys), (2, 1));
 
@@ -70,7 +70,7 @@ pub async fn one_time_prekeys_are_handed_out_once(store: &impl Store) {
 }
 
 /// Signed keys are replaced, one-time keys added; the number kept is bounded.
-pub async fn uploads_replace_signed_keys_and_add_one_time_keys(store: &impl Store) {
+async fn uploads_replace_signed_keys_and_add_one_time_keys(store: &impl Store) {
     store.publish(BOB, DeviceId::FIRST, first_upload(100, 30)).await.unwrap();
     let more = Upload { one_time_prekeys: (101..=200).map(curve_key).collect(), ..Upload::default() };
     assert_eq!(store.publish(BOB, DeviceId::FIRST, more).await.unwrap().one_time_prekeys, 200);
@@ -86,7 +86,7 @@ pub async fn uploads_replace_signed_keys_and_add_one_time_keys(store: &impl Stor
 }
 
 /// A device that has published no signed keys cannot be written to.
-pub async fn a_device_without_signed_keys_is_left_out(store: &impl Store) {
+async fn a_device_without_signed_keys_is_left_out(store: &impl Store) {
     let upload = Upload { one_time_prekeys: vec![curve_key(1)], ..Upload::default() };
     store.publish(ALICE, DeviceId::FIRST, upload).await.unwrap();
     assert!(store.take_keys(ALICE).await.unwrap().is_empty());

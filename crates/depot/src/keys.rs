@@ -9,9 +9,9 @@ use tacite_wire::proto;
 use thiserror::Error;
 
 /// Bytes of an encoded Curve25519 public key (Signal: type byte 0x05 and 32 bytes).
-pub const CURVE_KEY_BYTES: usize = 33;
+pub(crate) const CURVE_KEY_BYTES: usize = 33;
 /// Bytes of an encoded Kyber1024 public key (Signal: type byte 0x08 and 1568 bytes).
-pub const KYBER_KEY_BYTES: usize = 1569;
+pub(crate) const KYBER_KEY_BYTES: usize = 1569;
 const SIGNATURE_BYTES: usize = 64;
 
 /// A device's upload, checked.

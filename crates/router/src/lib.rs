@@ -88,7 +88,7 @@ pub trait Store: Send + Sync + 'static {
         device: DeviceKey,
         messages: Vec<MessageKey>,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Vec<MessageStatus>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<MessageStatus>, StoreError>> + Send + 'static;
 
     /// Messages enqueued before `before` no longer wait; returns the states that this advanced.
     fn expire_waiting(

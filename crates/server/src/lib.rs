@@ -1,1 +1,39 @@
-//! server: written below.
+//! The server of Tacite: it lets people in, passes sealed messages on and keeps those that must wait. It cannot read them.
+//!
+//! Three parts do the work, each with its own store: `accounts`, `router`, `depot`. This crate is what stands around them:
+//! configuration and data directory, TLS and HTTP, links and the dispatch of their commands, upkeep, administration.
+//!
+//! Invariants: no crate that can decrypt is in this crate's dependencies (`cargo xtask tidy` checks); no log line holds
+//! content or secrets, an address at most at level debug; an ERROR line is a bug of ours.
+
+mod admin;
+mod clock;
+mod data_dir;
+mod dispatch;
+mod handlers;
+mod http;
+mod hub;
+mod link;
+mod links;
+mod listener;
+mod meters;
+mod parts;
+mod refusal;
+mod running;
+mod session;
+pub mod settings;
+mod tls;
+mod upkeep;
+
+pub use admin::{AdminError, invite};
+pub use clock::{Chance, Clock};
+pub use data_dir::DataDirError;
+pub use hub::Parts;
+pub use parts::{Memory, Sqlite};
+pub use running::{FIRST_INVITATION_USES, Running, StartError, start};
+pub use settings::{Config, Settings, SettingsError, TlsFlags};
+pub use tacite_model::Invitation;
+pub use tls::TlsError;
+
+/// What this server calls itself to clients.
+pub const SOFTWARE: &str = concat!("tacited ", env!("CARGO_PKG_VERSION"));

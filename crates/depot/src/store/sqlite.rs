@@ -89,22 +89,22 @@ impl Store for SqliteStore {
         upload: Upload,
     ) -> impl Future<Output = Result<proto::KeyCount, StoreError>> + Send {
         self.database.write(move |connection| {
-            let device = Device { connection, account_id, device_id };
+            let owner = Owner { connection, account_id, device_id };
             if let Some(key) = upload.signed_prekey {
-                device.replace(SIGNED, key.id, &key.key, &key.signature)?;
+                owner.replace(SIGNED, key.id, &key.key, &key.signature)?;
             }
             if let Some(key) = upload.last_resort {
-                device.replace(LAST_RESORT, key.id, &key.key, &key.signature)?;
+                owner.replace(LAST_RESORT, key.id, &key.key, &key.signature)?;
             }
-            let mut room = ONE_TIME_PREKEYS_MAX.saturating_sub(device.count(ONE_TIME)? as usize);
+            let mut room = ONE_TIME_PREKEYS_MAX.saturating_sub(owner.count(ONE_TIME)? as usize);
             for key in upload.one_time_prekeys.iter().take(room) {
-                device.add(ONE_TIME, key.id, &key.key, &[])?;
+                owner.add(ONE_TIME, key.id, &key.key, &[])?;
             }
-            room = ONE_TIME_PREKEYS_MAX.saturating_sub(device.count(KYBER)? as usize);
+            room = ONE_TIME_PREKEYS_MAX.saturating_sub(owner.count(KYBER)? as usize);
             for key in upload.kyber_prekeys.iter().take(room) {
-                device.add(KYBER, key.id, &key.key, &key.signature)?;
+                owner.add(KYBER, key.id, &key.key, &key.signature)?;
             }
-            device.key_count()
+            owner.key_count()
         })
     }
 
@@ -121,7 +121,7 @@ impl Store for SqliteStore {
             for device_id in devices {
                 let device_id = DeviceId::try_from(device_id?)
                     .map_err(|_| StoreError::Inconsistent { table: "prekeys", column: "device_id" })?;
-                keys.extend(Device { connection, account_id, device_id }.take()?);
+                keys.extend(Owner { connection, account_id, device_id }.take()?);
             }
             Ok(keys)
         })
@@ -129,13 +129,13 @@ impl Store for SqliteStore {
 }
 
 /// The prekeys of one device, within one transaction.
-struct Device<'c> {
+struct Owner<'c> {
     connection: &'c Connection,
     account_id: AccountId,
     device_id: DeviceId,
 }
 
-impl Device<'_> {
+impl Owner<'_> {
     fn replace(&self, kind: u8, key_id: u32, key: &[u8], signature: &[u8]) -> Result<(), StoreError> {
         self.connection
             .prepare_cached("DELETE FROM prekeys WHERE account_id = ?1 AND device_id = ?2 AND kind = ?3")?

@@ -214,7 +214,7 @@ impl Store for MemoryStore {
         device: DeviceKey,
         messages: Vec<MessageKey>,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Vec<MessageStatus>, StoreError>> + Send {
+    ) -> impl Future<Output = Result<Vec<MessageStatus>, StoreError>> + Send + 'static {
         ready(Ok(self.with(|tables| {
             let mut changed = Vec::new();
             for key in messages {

@@ -199,7 +199,7 @@ impl Store for SqliteStore {
         device: DeviceKey,
         messages: Vec<MessageKey>,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Vec<MessageStatus>, StoreError>> + Send {
+    ) -> impl Future<Output = Result<Vec<MessageStatus>, StoreError>> + Send + 'static {
         let sequence = Arc::clone(&self.sequence);
         self.database.write(move |connection| {
             let mut statement = connection.prepare_cached(&format!(

@@ -1,0 +1,169 @@
+//! The command line, the environment and `config.toml`, in this order of precedence.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use tacite_server::settings::{RegistrationConfig, SecurityConfig, ServerConfig};
+use tacite_server::{Config, Settings, SettingsError, TlsFlags};
+
+/// A messenger server that cannot read what it carries.
+///
+/// Starts with nothing: makes its data directory, keys, certificate and databases, listens on 127.0.0.1:7878 and prints
+/// an invitation for the first people.
+#[derive(Debug, Parser)]
+#[command(name = "tacited", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// Read this configuration file [default: config.toml in the data directory, if it is there]
+    #[arg(long, value_name = "FILE", env = "TACITED_CONFIG", global = true)]
+    config: Option<PathBuf>,
+
+    /// Keep keys and databases here [default: tacited in the user's data directory]
+    #[arg(long, value_name = "DIR", env = "TACITED_DATA_DIR", global = true)]
+    data_dir: Option<PathBuf>,
+
+    #[command(flatten)]
+    place: Place,
+
+    #[command(flatten)]
+    encryption: Encryption,
+
+    /// Messages a second that an account may send on average [default: 5]
+    #[arg(long, value_name = "N", env = "TACITED_MAX_MESSAGES_PER_SEC", global = true)]
+    max_messages_per_sec: Option<u32>,
+
+    /// Log more, to find faults: also network addresses, never content or secrets
+    #[arg(long, env = "TACITED_DEBUG", global = true)]
+    pub(crate) debug: bool,
+
+    /// Log JSON, one object a line
+    #[arg(long, env = "TACITED_LOG_JSON", global = true)]
+    pub(crate) log_json: bool,
+}
+
+/// Where the server is.
+#[derive(Debug, Args)]
+struct Place {
+    /// Listen on this address [default: 127.0.0.1]
+    #[arg(long, env = "TACITED_ADDRESS", global = true)]
+    address: Option<IpAddr>,
+
+    /// Listen on this port; 0 takes any that is free [default: 7878]
+    #[arg(long, env = "TACITED_PORT", global = true)]
+    port: Option<u16>,
+
+    /// What invitations tell clients to connect to, if it is not address and port
+    #[arg(long, value_name = "HOST:PORT", env = "TACITED_PUBLIC_ADDRESS", global = true)]
+    public_address: Option<String>,
+
+    /// The server's name, to which log-ins are bound; do not change it later [default: made of the server's key]
+    #[arg(long, value_name = "NAME", env = "TACITED_NAME", global = true)]
+    name: Option<String>,
+}
+
+/// How links are encrypted.
+#[derive(Debug, Args)]
+struct Encryption {
+    /// Certificate chain, PEM [default: a self-made one, whose key invitations pin]
+    #[arg(long, value_name = "FILE", env = "TACITED_CERT_PATH", global = true)]
+    cert_path: Option<PathBuf>,
+
+    /// Private key of the certificate, PEM
+    #[arg(long, value_name = "FILE", env = "TACITED_KEY_PATH", global = true)]
+    key_path: Option<PathBuf>,
+
+    /// Make a self-made certificate at --cert-path and --key-path, if nothing is there
+    #[arg(long, global = true)]
+    generate_default_cert: bool,
+
+    /// Do not encrypt links: for tests, or behind a proxy on the same machine; loopback only
+    #[arg(long, global = true)]
+    disable_tls: bool,
+
+    /// With --disable-tls: on every address
+    #[arg(long, requires = "disable_tls", global = true)]
+    force_disable_tls: bool,
+}
+
+/// What to do instead of serving.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make an invitation, also while the server runs
+    Invite {
+        /// How many people may register with it, 1 to 1000
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        uses: u32,
+    },
+}
+
+impl Arguments {
+    /// Flags and environment over file over defaults.
+    pub(crate) fn settings(&self) -> Result<Settings, SettingsError> {
+        let default_data_dir =
+            directories::ProjectDirs::from("", "", "tacited").map(|places| places.data_dir().to_owned());
+        let beside =
+            self.data_dir.as_ref().or(default_data_dir.as_ref()).map(|place| place.join("config.toml"));
+        let file = match (&self.config, beside) {
+            (Some(path), _) => Config::read(path)?,
+            (None, Some(path)) if path.exists() => Config::read(&path)?,
+            (None, _) => Config::default(),
+        };
+        let tls = TlsFlags {
+            disabled: self.encryption.disable_tls,
+            disabled_everywhere: self.encryption.force_disable_tls,
+            generate_default_cert: self.encryption.generate_default_cert,
+        };
+        Settings::new(self.flags().or(file), tls, default_data_dir)
+    }
+
+    fn flags(&self) -> Config {
+        Config {
+            server: ServerConfig {
+                address: self.place.address,
+                port: self.place.port,
+                name: self.place.name.clone(),
+                public_address: self.place.public_address.clone(),
+                data_dir: self.data_dir.clone(),
+                cert_path: self.encryption.cert_path.clone(),
+                key_path: self.encryption.key_path.clone(),
+            },
+            security: SecurityConfig {
+                max_messages_per_sec: self.max_messages_per_sec,
+                registration: None::<RegistrationConfig>,
+                deployment_key: None,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_option_explained() {
+        let command = Arguments::command();
+        command.clone().debug_assert();
+        let unexplained: Vec<_> =
+            command.get_arguments().filter(|option| option.get_help().is_none()).collect();
+        assert!(unexplained.is_empty(), "{unexplained:?}");
+    }
+
+    // I2: flags before file.
+    #[test]
+    fn flags_go_before_the_file() {
+        let place = std::env::temp_dir().join(format!("tacited-arguments-{}", std::process::id()));
+        std::fs::create_dir_all(&place).unwrap();
+        std::fs::write(place.join("config.toml"), "[server]\nport = 1\nname = \"club\"\n").unwrap();
+        let arguments =
+            Arguments::parse_from(["tacited", "--port", "2", "--data-dir", place.to_str().unwrap()]);
+        let settings = arguments.settings().unwrap();
+        assert_eq!((settings.port, settings.name.as_deref()), (2, Some("club")));
+        std::fs::remove_dir_all(&place).unwrap();
+    }
+}

@@ -1,0 +1,14 @@
+//! Logs, to standard error: INFO connections and their ends, WARN failures, ERROR our own bugs.
+
+use tracing_subscriber::filter::LevelFilter;
+
+/// Begins to log. `RUST_LOG` is not asked: what a log may hold is decided here, not by the environment.
+pub(crate) fn start(debug: bool, json: bool) {
+    let level = if debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
+    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    if json {
+        subscriber.json().init();
+    } else {
+        subscriber.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
+    }
+}

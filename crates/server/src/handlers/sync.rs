@@ -1,0 +1,55 @@
+//! `sync`: everything changed since a cursor; after the last page the waiting messages come.
+
+use std::sync::Arc;
+
+use tacite_model::Timestamp;
+use tacite_model::limits::SYNC_PAGE_ROWS_MAX;
+use tacite_router::delivery::Input;
+use tacite_router::{Change, Cursor, Store as _};
+use tacite_wire::proto::{self, Sync, SyncPage};
+use tacite_wire::{Code, Frame};
+
+use super::{contacts, finished};
+use crate::dispatch::Handled;
+use crate::hub::{Hub, Parts};
+use crate::refusal::Refusal;
+use crate::session::Session;
+
+pub(crate) async fn sync<P: Parts>(
+    hub: &Arc<Hub<P>>,
+    session: &mut Session,
+    frame: Frame,
+    now: Timestamp,
+) -> Handled {
+    let body: Sync = frame.read()?;
+    let device = session.device()?;
+    let since = cursor(&body.since.unwrap_or_default())?;
+    let changes = hub.router.changes_since(device.account_id, since, SYNC_PAGE_ROWS_MAX).await?;
+    let next = changes.last().map_or(since, Change::cursor);
+    let mut page = SyncPage {
+        next: Some(proto::Cursor { updated_at_ms: next.updated_at.as_ms(), id: next.id.to_vec().into() }),
+        more: changes.len() == SYNC_PAGE_ROWS_MAX,
+        ..SyncPage::default()
+    };
+    for change in changes {
+        match change {
+            Change::Conversation(row) => {
+                page.contacts.push(contacts::contact(hub, &row, device.account_id).await?);
+            }
+            Change::Status(row) => page.states.push(row.into()),
+        }
+    }
+    if !page.more {
+        session.attached = Some(device);
+        hub.deliver(Input::LinkUp { device, link: session.link });
+    }
+    finished(&frame.header, now, &page)
+}
+
+fn cursor(cursor: &proto::Cursor) -> Result<Cursor, Refusal> {
+    let id = match &cursor.id[..] {
+        [] => [0; 16],
+        id => id.try_into().map_err(|_| Code::BODY_UNREADABLE)?,
+    };
+    Ok(Cursor { updated_at: Timestamp::from_ms(cursor.updated_at_ms), id })
+}

@@ -1,0 +1,210 @@
+//! One open link: frames in, answers and pushes out.
+//!
+//! Invariants: commands of one link are handled one after the other, so their order holds; a frame that cannot be read is
+//! answered and the link goes on, a flood of them ends it; when the task ends, the rest of the server is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
+use tacite_accounts::Identity;
+use tacite_model::MessageId;
+use tacite_model::limits::{LINK_LOGIN_MS_MAX, LINK_PING_MS, LINK_SILENCE_MS_MAX};
+use tacite_router::DeviceKey;
+use tacite_router::delivery::Input;
+use tacite_wire::proto::{Connected, DeliveryMode};
+use tacite_wire::{Code, Frame, HEADER_BYTES, Header, Opcode, Status, VERSIONS};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use crate::SOFTWARE;
+use crate::dispatch::dispatch;
+use crate::hub::{Hub, Parts};
+use crate::links::Order;
+use crate::refusal::Refusal;
+use crate::session::Session;
+
+/// Runs a link until it ends. `identity`: who the bearer token of the upgrade belongs to.
+pub(crate) async fn run<P: Parts>(hub: Arc<Hub<P>>, socket: WebSocket, identity: Option<Identity>) {
+    let (link, orders) = hub.links.open();
+    let mut session = Session::new(link, hub.chance.bytes());
+    session.identity = identity;
+    if let Ok(device) = session.device() {
+        hub.links.sign_in(link, device);
+    }
+    tracing::info!(link = link.0, "link opened");
+    let reason = Driver { hub: &hub, socket, session: &mut session }.run(orders).await;
+    hub.links.remove(link);
+    if let Some(device) = session.attached {
+        hub.deliver(Input::LinkDown { device, link });
+    }
+    tracing::info!(link = link.0, reason, "link closed");
+}
+
+struct Driver<'a, P: Parts> {
+    hub: &'a Arc<Hub<P>>,
+    socket: WebSocket,
+    session: &'a mut Session,
+}
+
+/// Why a link ended, for the log. Never with an address.
+type Reason = &'static str;
+
+impl<P: Parts> Driver<'_, P> {
+    async fn run(&mut self, mut orders: mpsc::Receiver<Order>) -> Reason {
+        if self.send(self.connected()).await.is_err() {
+            return "connection lost";
+        }
+        let opened = Instant::now();
+        let mut heard = opened;
+        let mut ping =
+            interval_at(opened + Duration::from_millis(LINK_PING_MS), Duration::from_millis(LINK_PING_MS));
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let outcome = tokio::select! {
+                order = orders.recv() => self.obey(order, &mut orders).await,
+                message = self.socket.next() => {
+                    heard = Instant::now();
+                    self.hear(message).await
+                }
+                _ = ping.tick() => self.keep_alive(opened, heard).await,
+            };
+            if let Err(reason) = outcome {
+                return reason;
+            }
+        }
+    }
+
+    /// The first frame of a link.
+    fn connected(&self) -> Frame {
+        let body = Connected {
+            version_min: (*VERSIONS.start()).into(),
+            version_max: (*VERSIONS.end()).into(),
+            software: SOFTWARE.to_owned(),
+            server_name: self.hub.policy.server_name.clone(),
+            challenge: self.session.challenge.to_vec().into(),
+            deployment_key_required: self.hub.policy.deployment_key.is_some(),
+            delivery_mode: DeliveryMode::Inline.into(),
+            messages_per_second_max: self.hub.policy.max_messages_per_sec,
+            signed_in: self.session.identity.is_some(),
+        };
+        self.hub.push_frame(Opcode::CONNECTED, &body)
+    }
+
+    /// Sends what others want sent, all that has queued up in one go.
+    async fn obey(&mut self, order: Option<Order>, orders: &mut mpsc::Receiver<Order>) -> Result<(), Reason> {
+        let mut next = order;
+        loop {
+            match next {
+                Some(Order::Push(frame)) => self.feed(frame).await?,
+                Some(Order::Close) => return self.close(close_code::NORMAL, "closed by the server").await,
+                None => return self.close(close_code::POLICY, "too slow").await,
+            }
+            match orders.try_recv() {
+                Ok(order) => next = Some(order),
+                // Empty, or ended: the next `recv` tells which.
+                Err(_) => return self.flush().await,
+            }
+        }
+    }
+
+    async fn hear(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), Reason> {
+        match message {
+            Some(Err(_)) => {
+                // Too large even to look at, or broken: the link cannot go on, but it may still be told.
+                let refusal = Refusal::new(Code::FRAME_MALFORMED);
+                let _ = self.send(refusal.push(self.blank_header())).await;
+                self.close(close_code::SIZE, "unreadable").await
+            }
+            Some(Ok(Message::Binary(bytes))) => self.take(bytes).await,
+            Some(Ok(Message::Text(_))) => self.refuse_unreadable(None, Code::FRAME_MALFORMED).await,
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
+            None | Some(Ok(Message::Close(_))) => Err("closed by the client"),
+        }
+    }
+
+    async fn take(&mut self, bytes: Bytes) -> Result<(), Reason> {
+        let header = bytes.first_chunk::<HEADER_BYTES>().map(Header::decode);
+        let frame = match Frame::decode(bytes) {
+            Ok(frame) => frame,
+            Err(error) => return self.refuse_unreadable(header, Refusal::from(error).code).await,
+        };
+        let now = self.hub.clock.now();
+        let answer = dispatch(self.hub, self.session, frame, now).await;
+        if let Some(answer) = answer {
+            let unreadable = answer.header.code == Code::BODY_UNREADABLE;
+            self.send(answer).await?;
+            if unreadable && self.session.is_flooded(now) {
+                return self.close(close_code::POLICY, "too many unreadable frames").await;
+            }
+        }
+        if self.session.ends {
+            return self.close(close_code::NORMAL, "logged out").await;
+        }
+        Ok(())
+    }
+
+    async fn refuse_unreadable(&mut self, header: Option<Header>, code: Code) -> Result<(), Reason> {
+        let now = self.hub.clock.now();
+        let refusal = Refusal::new(code);
+        let frame = match header {
+            Some(header) => refusal.answer(&header, now),
+            None => refusal.push(self.blank_header()),
+        };
+        self.send(frame).await?;
+        if self.session.is_flooded(now) {
+            return self.close(close_code::POLICY, "too many unreadable frames").await;
+        }
+        Ok(())
+    }
+
+    async fn keep_alive(&mut self, opened: Instant, heard: Instant) -> Result<(), Reason> {
+        if heard.elapsed() >= Duration::from_millis(LINK_SILENCE_MS_MAX) {
+            return Err("silent");
+        }
+        if self.session.identity.is_none() && opened.elapsed() >= Duration::from_millis(LINK_LOGIN_MS_MAX) {
+            return self.close(close_code::POLICY, "not logged in").await;
+        }
+        self.socket.send(Message::Ping(Bytes::new())).await.map_err(|_| "connection lost")
+    }
+
+    async fn send(&mut self, frame: Frame) -> Result<(), Reason> {
+        self.feed(frame).await?;
+        self.flush().await
+    }
+
+    async fn feed(&mut self, frame: Frame) -> Result<(), Reason> {
+        self.socket.feed(Message::Binary(frame.into_bytes())).await.map_err(|_| "connection lost")
+    }
+
+    async fn flush(&mut self) -> Result<(), Reason> {
+        self.socket.flush().await.map_err(|_| "connection lost")
+    }
+
+    async fn close(&mut self, code: u16, reason: Reason) -> Result<(), Reason> {
+        let _ = self.socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
+        Err(reason)
+    }
+
+    fn blank_header(&self) -> Header {
+        Header {
+            opcode: Opcode::LINK_ERROR,
+            mnemonic: Opcode::LINK_ERROR.mnemonic().expect("a known opcode"),
+            message_id: self.hub.chance.with(|rng| MessageId::random(rng)),
+            timestamp: self.hub.clock.now(),
+            version: *VERSIONS.end(),
+            status: Status::ERROR,
+            code: Code::NONE,
+            body_bytes: 0,
+        }
+    }
+}
+
+/// Signs a link in.
+pub(crate) fn sign_in<P: Parts>(hub: &Hub<P>, session: &mut Session, identity: Identity) {
+    hub.links
+        .sign_in(session.link, DeviceKey { account_id: identity.account_id, device_id: identity.device_id });
+    session.identity = Some(identity);
+}

@@ -1,0 +1,166 @@
+//! The open links of this process: who is behind each, and a way to push frames to it.
+//!
+//! Invariants: pushing never waits; a link whose queue is full is closed, because dropping single frames would break the
+//! order that its device relies on. What it had not acknowledged is parked when it ends.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tacite_model::limits::LINK_QUEUE_FRAMES_MAX;
+use tacite_model::{AccountId, DeviceId};
+use tacite_router::DeviceKey;
+use tacite_router::delivery::LinkId;
+use tacite_wire::Frame;
+use tokio::sync::mpsc;
+
+/// What a link's task gets from the rest of the server.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Send this.
+    Push(Frame),
+    /// End the link.
+    Close,
+}
+
+/// The registry.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    last: u64,
+    links: HashMap<LinkId, Link>,
+    by_account: HashMap<AccountId, Vec<(DeviceId, LinkId)>>,
+}
+
+#[derive(Debug)]
+struct Link {
+    orders: mpsc::Sender<Order>,
+    device: Option<DeviceKey>,
+}
+
+impl Links {
+    /// Adds a link; its orders come out of the receiver. The receiver ends when the link is told to close.
+    pub(crate) fn open(&self) -> (LinkId, mpsc::Receiver<Order>) {
+        let (orders, receiver) = mpsc::channel(LINK_QUEUE_FRAMES_MAX);
+        let mut table = self.lock();
+        table.last += 1;
+        let link = LinkId(table.last);
+        table.links.insert(link, Link { orders, device: None });
+        (link, receiver)
+    }
+
+    /// Says who is behind a link.
+    pub(crate) fn sign_in(&self, link: LinkId, device: DeviceKey) {
+        let mut table = self.lock();
+        let Some(entry) = table.links.get_mut(&link) else { return };
+        let before = entry.device.replace(device);
+        table.forget(link, before);
+        table.by_account.entry(device.account_id).or_default().push((device.device_id, link));
+    }
+
+    /// Removes a link.
+    pub(crate) fn remove(&self, link: LinkId) {
+        let mut table = self.lock();
+        let before = table.links.remove(&link).and_then(|entry| entry.device);
+        table.forget(link, before);
+    }
+
+    /// Sends a frame over a link, if it is still there.
+    pub(crate) fn push(&self, link: LinkId, frame: Frame) {
+        let mut table = self.lock();
+        let Some(entry) = table.links.get(&link) else { return };
+        if entry.orders.try_send(Order::Push(frame)).is_err() {
+            // Dropping the only sender ends the link's task.
+            let before = table.links.remove(&link).and_then(|entry| entry.device);
+            table.forget(link, before);
+        }
+    }
+
+    /// Ends a link; what was pushed before still goes out.
+    pub(crate) fn close(&self, link: LinkId) {
+        let mut table = self.lock();
+        if let Some(entry) = table.links.remove(&link) {
+            let _ = entry.orders.try_send(Order::Close);
+            table.forget(link, entry.device);
+        }
+    }
+
+    /// The links of an account's devices.
+    pub(crate) fn of_account(&self, account: AccountId) -> Vec<(DeviceId, LinkId)> {
+        self.lock().by_account.get(&account).cloned().unwrap_or_default()
+    }
+
+    /// How many links are open.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().links.len()
+    }
+
+    /// All links, to end them.
+    pub(crate) fn all(&self) -> Vec<LinkId> {
+        self.lock().links.keys().copied().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn forget(&mut self, link: LinkId, device: Option<DeviceKey>) {
+        let Some(device) = device else { return };
+        if let Some(links) = self.by_account.get_mut(&device.account_id) {
+            links.retain(|(_, other)| *other != link);
+            if links.is_empty() {
+                self.by_account.remove(&device.account_id);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tacite_model::{MessageId, Timestamp};
+    use tacite_wire::{Opcode, proto};
+
+    use super::*;
+
+    fn frame() -> Frame {
+        let id = MessageId::from_bytes([1; 16]);
+        Frame::command(Opcode::LEVEL, id, Timestamp::from_ms(1), &proto::Empty {}).unwrap()
+    }
+
+    fn bob() -> DeviceKey {
+        DeviceKey { account_id: AccountId::from_bytes([0xB0; 16]), device_id: DeviceId::FIRST }
+    }
+
+    #[test]
+    fn a_link_is_found_by_account_until_it_is_removed() {
+        let links = Links::default();
+        let (link, _orders) = links.open();
+        links.sign_in(link, bob());
+        assert_eq!(links.of_account(bob().account_id), [(DeviceId::FIRST, link)]);
+        links.remove(link);
+        assert_eq!(links.of_account(bob().account_id), []);
+        assert_eq!(links.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_link_that_does_not_keep_up_is_closed() {
+        let links = Links::default();
+        let (link, mut orders) = links.open();
+        for _ in 0..LINK_QUEUE_FRAMES_MAX {
+            links.push(link, frame());
+        }
+        assert_eq!(links.count(), 1);
+        links.push(link, frame());
+        assert_eq!(links.count(), 0);
+        let mut received = 0;
+        while orders.recv().await.is_some() {
+            received += 1;
+        }
+        assert_eq!(received, LINK_QUEUE_FRAMES_MAX);
+    }
+}

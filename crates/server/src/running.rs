@@ -1,0 +1,154 @@
+//! Starting and stopping a server.
+//!
+//! Invariants: when [`start`] returns, the server accepts connections; when [`Running::stop`] returns, every link has ended
+//! and everything that was under way to the disk is there.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tacite_accounts::Accounts;
+use tacite_depot::StoreError;
+use tacite_model::limits::{INVITATION_MS, INVITATION_USES_MAX};
+use tacite_model::{Invitation, InvitationError, KeyPin};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Chance, Clock};
+use crate::data_dir::{DataDir, DataDirError};
+use crate::hub::Hub;
+use crate::parts::Sqlite;
+use crate::settings::{Policy, Settings};
+use crate::tls::{Tls, TlsError};
+use crate::{http, listener, upkeep};
+
+/// How many people the first invitation is good for.
+pub const FIRST_INVITATION_USES: u32 = 10;
+const _: () = assert!(FIRST_INVITATION_USES <= INVITATION_USES_MAX && INVITATION_MS > 0);
+
+/// A server that accepts connections.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its name.
+    pub name: String,
+    /// The pin of its TLS key; `None` without TLS.
+    pub pin: Option<KeyPin>,
+    /// For the first people, while there is no account.
+    pub first_invitation: Option<Invitation>,
+    hub: Arc<Hub<Sqlite>>,
+    stop: CancellationToken,
+}
+
+/// Why a server did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// There is no usable certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A database cannot be opened.
+    #[error("a database cannot be opened: {0}")]
+    Store(#[from] StoreError),
+    /// The accounts part failed.
+    #[error(transparent)]
+    Accounts(#[from] tacite_accounts::AccountsError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {cause}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The address for invitations is not valid.
+    #[error(transparent)]
+    Invitation(#[from] InvitationError),
+}
+
+/// Starts a server on SQLite. Must be called within a tokio runtime.
+pub async fn start(settings: Settings) -> Result<Running, StartError> {
+    let (clock, chance) = (Clock::start(), Chance::from_system());
+    let directory = DataDir::open(&settings.data_dir)?;
+    let tls = if settings.tls.disabled { None } else { Some(Tls::load(&settings, &directory)?) };
+    let pin = tls.as_ref().map(|tls| tls.pin);
+    let name = server_name(&settings, pin);
+    let accounts_store = tacite_accounts::store::SqliteStore::open(&directory.database("accounts"))?;
+    let accounts_settings =
+        tacite_accounts::Settings { server_name: name.clone(), registration: settings.registration };
+    let accounts = Accounts::new(accounts_settings, directory.account_keys(&chance)?, accounts_store);
+    let router = tacite_router::store::SqliteStore::open(&directory.database("router"))?;
+    let depot = tacite_depot::store::SqliteStore::open(&directory.database("depot"))?;
+    let naming = directory.naming_key(&chance)?;
+    let wanted = SocketAddr::new(settings.address, settings.port);
+    let listening = async {
+        let listener = TcpListener::bind(wanted).await?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    let (listener, address) =
+        listening.await.map_err(|cause| StartError::Listen { address: wanted, cause })?;
+    let policy = Policy { server_name: name.clone(), ..settings.policy.clone() };
+    let hub = Hub::<Sqlite>::new(accounts, router, depot, naming, policy, (clock, chance));
+
+    let first_invitation = first_invitation(&hub, &settings, address, &name, tls.as_ref()).await?;
+    let stop = CancellationToken::new();
+    let config = tls.map(|tls| tls.config);
+    let tasks = &hub.tasks;
+    tasks.spawn(listener::serve(
+        listener,
+        config,
+        http::routes(Arc::clone(&hub)),
+        tasks.clone(),
+        stop.clone(),
+    ));
+    tasks.spawn(upkeep::run(Arc::clone(&hub), stop.clone()));
+    tracing::info!("listening");
+    Ok(Running { address, name, pin, first_invitation, hub, stop })
+}
+
+impl Running {
+    /// Ends all links and waits until everything under way is on disk.
+    pub async fn stop(self) {
+        tracing::info!("stopping");
+        self.stop.cancel();
+        for link in self.hub.links.all() {
+            self.hub.links.close(link);
+        }
+        self.hub.tasks.close();
+        self.hub.tasks.wait().await;
+        tracing::info!("stopped");
+    }
+}
+
+/// The configured name, or one made of the key, so that no two servers have the same by accident.
+pub(crate) fn server_name(settings: &Settings, pin: Option<KeyPin>) -> String {
+    let from_key = |pin: KeyPin| {
+        let digits = pin.0.first_chunk::<8>().map_or(0, |first| u64::from_be_bytes(*first));
+        format!("tacite-{digits:016x}")
+    };
+    let without_key = || String::from("localhost");
+    settings.name.clone().unwrap_or_else(|| pin.map_or_else(without_key, from_key))
+}
+
+/// `host:port` for invitations.
+pub(crate) fn public_address(settings: &Settings, listening: SocketAddr) -> String {
+    settings.public_address.clone().unwrap_or_else(|| listening.to_string())
+}
+
+async fn first_invitation(
+    hub: &Hub<Sqlite>,
+    settings: &Settings,
+    address: SocketAddr,
+    name: &str,
+    tls: Option<&Tls>,
+) -> Result<Option<Invitation>, StartError> {
+    let mut rng = hub.chance.fork();
+    let secret = hub.accounts.first_invitation(FIRST_INVITATION_USES, hub.clock.now(), &mut rng).await?;
+    let Some(secret) = secret else { return Ok(None) };
+    let pin = tls.filter(|tls| tls.self_made).map(|tls| tls.pin);
+    Ok(Some(Invitation::new(&public_address(settings, address), name, *secret.expose(), pin)?))
+}
