@@ -30,6 +30,8 @@ mod codec;
 mod curve;
 mod error;
 mod fingerprint;
+#[cfg(feature = "hazmat")]
+pub mod hazmat;
 mod identity;
 mod kdf;
 mod kyber;

@@ -204,6 +204,11 @@ impl SessionRecord {
         Ok(Self { current, archived })
     }
 
+    #[cfg(feature = "hazmat")]
+    pub(crate) fn current_mut(&mut self) -> Option<&mut Session> {
+        self.current.as_mut()
+    }
+
     /// Tries the sessions in turn; a message that was read before ends the search.
     fn open(
         &self,

@@ -25,6 +25,8 @@ use crate::{
     secret::Secret,
 };
 
+#[cfg(feature = "hazmat")]
+mod forged;
 mod stored;
 
 /// The side of a session that is this device.

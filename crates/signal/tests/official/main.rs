@@ -9,7 +9,12 @@
 #[expect(dead_code, reason = "the other tests use the rest")]
 mod device;
 
+mod arena;
 mod conversation;
+mod fields;
 mod library;
+mod negative_first;
+mod negative_ratchet;
+mod negative_whisper;
 mod primitives;
 mod wire;

@@ -45,7 +45,7 @@ pub(crate) fn bytes_field(mut message: &[u8], number: u64) -> Option<Vec<u8>> {
     found
 }
 
-fn varint(bytes: &mut &[u8]) -> u64 {
+pub(crate) fn varint(bytes: &mut &[u8]) -> u64 {
     let mut value = 0;
     for shift in (0..).step_by(7) {
         let byte = bytes[0];
