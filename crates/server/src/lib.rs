@@ -22,6 +22,8 @@ mod refusal;
 mod running;
 mod session;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod upkeep;
 

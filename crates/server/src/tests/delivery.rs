@@ -1,0 +1,120 @@
+//! Messages over real links of a server in memory: relayed, kept, delivered, told.
+
+use tacite_model::{AccountId, MessageId, Timestamp};
+use tacite_router::{Change, Cursor, Store as _};
+use tacite_wire::proto::{self, DeliveryState};
+use tacite_wire::{Code, Frame, Opcode};
+
+use super::World;
+use super::peer::{Peer, alice_and_bob};
+
+async fn send(from: &mut Peer, to: AccountId, sealed: &[u8]) -> MessageId {
+    let (id, envelope) = (from.fresh_id(), from.envelope(to, sealed));
+    from.send(Frame::command(Opcode::SEND_DIRECT, id, Timestamp::from_ms(1), &envelope).unwrap()).await;
+    assert_eq!(from.answer_to(id).await.header.code, Code::TAKEN);
+    id
+}
+
+async fn state_of(peer: &mut Peer, id: MessageId) -> DeliveryState {
+    peer.answer_to(id).await.read::<proto::MessageState>().unwrap().state()
+}
+
+async fn next_message(peer: &mut Peer) -> Frame {
+    loop {
+        let frame = peer.receive().await;
+        if frame.header.opcode == Opcode::DIRECT_RECEIVED {
+            return frame;
+        }
+    }
+}
+
+// E3 inline: from memory to the recipient's link, byte for byte, nothing stored.
+#[tokio::test]
+async fn between_two_online_people_a_message_is_relayed_and_not_stored() {
+    let world = World::start().await;
+    let (mut alice, mut bob) = alice_and_bob(&world).await;
+    let id = send(&mut alice, bob.account_id, b"sealed for bob").await;
+    let pushed = next_message(&mut bob).await;
+    assert_eq!(pushed.header.message_id, id);
+    let envelope: proto::Envelope = pushed.read().unwrap();
+    assert_eq!(envelope, alice.envelope(bob.account_id, b"sealed for bob"));
+    bob.acknowledge(alice.account_id, id).await;
+    assert_eq!(state_of(&mut alice, id).await, DeliveryState::Received);
+    let changes = world.hub.router.changes_since(alice.account_id, Cursor::default(), 10).await.unwrap();
+    assert!(changes.iter().all(|change| matches!(change, Change::Conversation(_))));
+}
+
+// C3, C5: kept while away, delivered in order, deleted when stored, the sender told.
+#[tokio::test]
+async fn what_is_sent_to_somebody_away_waits_and_arrives_in_order() {
+    let world = World::start().await;
+    let (mut alice, bob) = alice_and_bob(&world).await;
+    let (bob_id, token) = (bob.account_id, sign_in_token(&world, &bob).await);
+    drop(bob);
+    let mut ids = Vec::new();
+    for number in 1..=3 {
+        let id = send(&mut alice, bob_id, &[number]).await;
+        assert_eq!(state_of(&mut alice, id).await, DeliveryState::Sent);
+        ids.push(id);
+    }
+    let mut bob = Peer::connect(&world, Some(&token)).await;
+    bob.account_id = bob_id;
+    assert!(bob.connected.signed_in);
+    bob.ask(Opcode::HELLO, &proto::Hello { version: 1, ..Default::default() }).await;
+    bob.ask(Opcode::SYNC, &proto::Sync::default()).await;
+    for id in &ids {
+        let pushed = next_message(&mut bob).await;
+        assert_eq!(pushed.header.message_id, *id);
+        bob.acknowledge(alice.account_id, *id).await;
+    }
+    loop {
+        if bob.receive().await.header.opcode == Opcode::LEVEL {
+            break;
+        }
+    }
+    for id in &ids {
+        let told: proto::MessageState = loop {
+            let frame = alice.receive().await;
+            if frame.header.opcode == Opcode::STATE_CHANGED {
+                break frame.read().unwrap();
+            }
+        };
+        assert_eq!(
+            (told.message_id.clone(), told.state()),
+            (id.as_bytes().to_vec().into(), DeliveryState::Received)
+        );
+    }
+}
+
+/// An access token of a registered peer: whoever registered under this handle before.
+async fn sign_in_token(world: &World, peer: &Peer) -> String {
+    use ed25519_dalek::{Signer as _, SigningKey};
+    let mut link = Peer::greeted(world).await;
+    link.account_id = peer.account_id;
+    let first = peer.account_id.as_bytes()[0];
+    let challenge: [u8; 32] = link.connected.challenge[..].try_into().unwrap();
+    let device = tacite_model::DeviceId::FIRST;
+    let text = tacite_wire::signing::sign_in_text(super::SERVER_NAME, &challenge, peer.account_id, device);
+    let signature = SigningKey::from_bytes(&[first; 32]).sign(&text).to_bytes().to_vec().into();
+    let sign_in = proto::SignIn { account_id: peer.id(), device_id: 1, signature };
+    let answer = link.ask(Opcode::SIGN_IN, &sign_in).await;
+    answer.read::<proto::SessionGranted>().unwrap().access_token
+}
+
+// The sender hears nothing before the recipient has it or the store has it.
+#[tokio::test]
+async fn a_recipient_whose_link_dies_before_acknowledging_gets_the_message_later() {
+    let world = World::start().await;
+    let (mut alice, mut bob) = alice_and_bob(&world).await;
+    let token = sign_in_token(&world, &bob).await;
+    let id = send(&mut alice, bob.account_id, b"sealed").await;
+    assert_eq!(next_message(&mut bob).await.header.message_id, id);
+    let bob_id = bob.account_id;
+    drop(bob);
+    assert_eq!(state_of(&mut alice, id).await, DeliveryState::Sent);
+    let mut bob = Peer::connect(&world, Some(&token)).await;
+    bob.account_id = bob_id;
+    bob.ask(Opcode::HELLO, &proto::Hello { version: 1, ..Default::default() }).await;
+    bob.ask(Opcode::SYNC, &proto::Sync::default()).await;
+    assert_eq!(next_message(&mut bob).await.header.message_id, id);
+}

@@ -1,0 +1,71 @@
+//! A server on memory, and raw peers that speak to it over a real socket, well or badly.
+
+mod bad_input;
+mod delivery;
+mod faulty;
+mod peer;
+
+use std::sync::Arc;
+
+use tacite_accounts::{Accounts, Keys, Registration};
+use tacite_model::Timestamp;
+use tacite_router::NamingKey;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Chance, Clock};
+use crate::hub::Hub;
+use crate::settings::Policy;
+use crate::{http, listener, upkeep};
+use faulty::{Faulty, FaultyRouter};
+
+pub(crate) const SERVER_NAME: &str = "club";
+
+/// A server whose parts are in memory, and where it listens.
+pub(crate) struct World {
+    pub(crate) address: std::net::SocketAddr,
+    pub(crate) hub: Arc<Hub<Faulty>>,
+    stop: CancellationToken,
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        Self::with_policy(policy()).await
+    }
+
+    pub(crate) async fn with_policy(policy: Policy) -> Self {
+        let clock = Clock::start_at(Timestamp::from_ms(1_800_000_000_000));
+        let chance = Chance::from_seed([7; 32]);
+        let settings = tacite_accounts::Settings {
+            server_name: SERVER_NAME.to_owned(),
+            registration: Registration::Open,
+        };
+        let keys = chance.with(|rng| Keys::generate(rng));
+        let accounts = Accounts::new(settings, keys, tacite_accounts::store::MemoryStore::default());
+        let naming = NamingKey::new(chance.bytes());
+        let (router, depot) = (FaultyRouter::default(), tacite_depot::store::MemoryStore::default());
+        let hub = Hub::<Faulty>::new(accounts, router, depot, naming, policy, (clock, chance));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        tokio::spawn(listener::serve(
+            listener,
+            None,
+            http::routes(Arc::clone(&hub)),
+            hub.tasks.clone(),
+            stop.clone(),
+        ));
+        tokio::spawn(upkeep::run(Arc::clone(&hub), stop.clone()));
+        Self { address, hub, stop }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+pub(crate) fn policy() -> Policy {
+    Policy { server_name: SERVER_NAME.to_owned(), max_messages_per_sec: 100, deployment_key: None }
+}

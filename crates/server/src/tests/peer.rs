@@ -1,0 +1,199 @@
+//! A peer without a core: it makes frames by hand and looks at what comes back.
+
+use ed25519_dalek::{Signer as _, SigningKey};
+use futures_util::{SinkExt as _, StreamExt as _};
+use opaque_ke::argon2::{Algorithm, Argon2, Params, Version};
+use opaque_ke::{ClientRegistration, ClientRegistrationFinishParameters, Identifiers, RegistrationResponse};
+use rand_08::SeedableRng as _;
+use rand_08::rngs::StdRng;
+use tacite_model::{AccountId, DeviceId, MessageId, Timestamp};
+use tacite_wire::password::Suite;
+use tacite_wire::proto::{self, register};
+use tacite_wire::signing::sign_in_text;
+use tacite_wire::{Code, Frame, LINK_PATH, Opcode, SUB_PROTOCOL, Status};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+use super::{SERVER_NAME, World};
+
+pub(crate) struct Peer {
+    socket: WebSocketStream<TcpStream>,
+    pub(crate) connected: proto::Connected,
+    pub(crate) account_id: AccountId,
+    next_id: u8,
+}
+
+impl Peer {
+    /// Connects and reads the first frame.
+    pub(crate) async fn connect(world: &World, bearer: Option<&str>) -> Self {
+        let mut request = format!("ws://{}{LINK_PATH}", world.address).into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", SUB_PROTOCOL.parse().unwrap());
+        if let Some(token) = bearer {
+            request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        }
+        let stream = TcpStream::connect(world.address).await.unwrap();
+        let (socket, _) = client_async(request, stream).await.unwrap();
+        let account_id = AccountId::from_bytes([0; 16]);
+        let mut peer = Self { socket, connected: proto::Connected::default(), account_id, next_id: 0 };
+        let first = peer.receive().await;
+        assert_eq!(first.header.opcode, Opcode::CONNECTED);
+        peer.connected = first.read().unwrap();
+        peer
+    }
+
+    /// Connects and says hello.
+    pub(crate) async fn greeted(world: &World) -> Self {
+        let mut peer = Self::connect(world, None).await;
+        let hello = proto::Hello { version: 1, software: String::from("test"), ..Default::default() };
+        let answer = peer.ask(Opcode::HELLO, &hello).await;
+        assert_eq!(answer.header.code, Code::DONE);
+        peer
+    }
+
+    /// Registers and synchronises: a device that is level.
+    pub(crate) async fn registered(world: &World, handle: &str) -> (Self, proto::SessionGranted) {
+        let mut peer = Self::greeted(world).await;
+        let answer = peer.register(handle).await;
+        assert_eq!(answer.header.code, Code::DONE, "{handle}");
+        let granted: proto::SessionGranted = answer.read().unwrap();
+        peer.ask(Opcode::SYNC, &proto::Sync::default()).await;
+        assert_eq!(peer.receive().await.header.opcode, Opcode::LEVEL);
+        (peer, granted)
+    }
+
+    /// Both steps of a registration; the stretching is a light one, the server cannot tell.
+    pub(crate) async fn register(&mut self, handle: &str) -> Frame {
+        let mut rng = StdRng::seed_from_u64(1);
+        let password = ClientRegistration::<Suite>::start(&mut rng, b"password").unwrap();
+        let words = ClientRegistration::<Suite>::start(&mut rng, b"one two three").unwrap();
+        let start = proto::RegisterStart {
+            handle: handle.to_owned(),
+            invitation: bytes::Bytes::new(),
+            password_request: password.message.serialize().to_vec().into(),
+            words_request: words.message.serialize().to_vec().into(),
+        };
+        let body = proto::Register { step: Some(register::Step::Start(start)) };
+        let answer = self.ask(Opcode::REGISTER, &body).await;
+        if answer.header.status == Status::ERROR {
+            return answer;
+        }
+        let started: proto::RegisterStarted = answer.read().unwrap();
+        let light = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
+        let mut finish = |state: ClientRegistration<Suite>, secret: &[u8], response: &[u8]| {
+            let response = RegistrationResponse::deserialize(response).unwrap();
+            let parameters = ClientRegistrationFinishParameters::new(Identifiers::default(), Some(&light));
+            state.finish(&mut rng, secret, response, parameters).unwrap().message.serialize().to_vec()
+        };
+        let password_record = finish(password.state, b"password", &started.password_response);
+        let words_record = finish(words.state, b"one two three", &started.words_response);
+
+        let mut id = [0; 16];
+        id[..handle.len().min(16)].copy_from_slice(&handle.as_bytes()[..handle.len().min(16)]);
+        self.account_id = AccountId::from_bytes(id);
+        let key = SigningKey::from_bytes(&[handle.as_bytes()[0]; 32]);
+        let finish = proto::RegisterFinish {
+            account_id: self.id(),
+            password_record: password_record.into(),
+            words_record: words_record.into(),
+            device: Some(proto::Device {
+                device_id: 1,
+                login_key: key.verifying_key().to_bytes().to_vec().into(),
+                registration_id: 77,
+                signature: self.sign(&key).into(),
+            }),
+            identity_key: [&[5][..], &[0x42; 32]].concat().into(),
+        };
+        let body = proto::Register { step: Some(register::Step::Finish(finish)) };
+        self.ask(Opcode::REGISTER, &body).await
+    }
+
+    fn sign(&self, key: &SigningKey) -> Vec<u8> {
+        let challenge: [u8; 32] = self.connected.challenge[..].try_into().unwrap();
+        let text = sign_in_text(SERVER_NAME, &challenge, self.account_id, DeviceId::FIRST);
+        key.sign(&text).to_bytes().to_vec()
+    }
+
+    pub(crate) fn id(&self) -> bytes::Bytes {
+        self.account_id.as_bytes().to_vec().into()
+    }
+
+    pub(crate) fn fresh_id(&mut self) -> MessageId {
+        self.next_id += 1;
+        let mut bytes = *self.account_id.as_bytes();
+        bytes[15] = self.next_id;
+        MessageId::from_bytes(bytes)
+    }
+
+    /// Sends a command and waits for its first answer; anything pushed in between is lost.
+    pub(crate) async fn ask(&mut self, opcode: Opcode, body: &impl prost::Message) -> Frame {
+        let id = self.fresh_id();
+        self.send(Frame::command(opcode, id, Timestamp::from_ms(1), body).unwrap()).await;
+        self.answer_to(id).await
+    }
+
+    pub(crate) async fn answer_to(&mut self, id: MessageId) -> Frame {
+        loop {
+            let frame = self.receive().await;
+            if frame.header.message_id == id {
+                return frame;
+            }
+        }
+    }
+
+    pub(crate) async fn send(&mut self, frame: Frame) {
+        self.send_bytes(frame.into_bytes().to_vec()).await;
+    }
+
+    pub(crate) async fn send_bytes(&mut self, bytes: Vec<u8>) {
+        self.socket.send(Message::Binary(bytes.into())).await.unwrap();
+    }
+
+    pub(crate) async fn receive(&mut self) -> Frame {
+        self.next().await.expect("the link is open")
+    }
+
+    /// The next frame, or `None` once the server has ended the link.
+    pub(crate) async fn next(&mut self) -> Option<Frame> {
+        loop {
+            match self.socket.next().await {
+                Some(Ok(Message::Binary(bytes))) => return Some(Frame::decode(bytes).unwrap()),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                _ => return None,
+            }
+        }
+    }
+
+    /// An envelope to somebody's first device.
+    pub(crate) fn envelope(&self, to: AccountId, sealed: &[u8]) -> proto::Envelope {
+        proto::Envelope {
+            sender_id: self.id(),
+            sender_device: 1,
+            recipient_id: to.as_bytes().to_vec().into(),
+            recipient_device: 1,
+            message_type: 1,
+            sealed: sealed.to_vec().into(),
+        }
+    }
+
+    pub(crate) async fn acknowledge(&mut self, sender: AccountId, message: MessageId) {
+        let message = proto::MessageRef {
+            sender_id: sender.as_bytes().to_vec().into(),
+            message_id: message.as_bytes().to_vec().into(),
+        };
+        let body = proto::Acknowledge { messages: vec![message] };
+        let id = self.fresh_id();
+        self.send(Frame::command(Opcode::ACKNOWLEDGE, id, Timestamp::from_ms(1), &body).unwrap()).await;
+    }
+}
+
+/// Alice and bob, registered, level and contacts.
+pub(crate) async fn alice_and_bob(world: &World) -> (Peer, Peer) {
+    let (mut alice, _) = Peer::registered(world, "alice").await;
+    let (mut bob, _) = Peer::registered(world, "bob").await;
+    alice.ask(Opcode::REQUEST_CONTACT, &proto::RequestContact { handle: String::from("bob") }).await;
+    let answer = bob.ask(Opcode::ACCEPT_CONTACT, &proto::AnswerContact { account_id: alice.id() }).await;
+    assert_eq!(answer.header.code, Code::DONE);
+    (alice, bob)
+}
