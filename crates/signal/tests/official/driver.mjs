@@ -8,6 +8,7 @@ import * as signal from '@signalapp/libsignal-client';
 
 const hex = (bytes) => Buffer.from(bytes).toString('hex');
 const bytes = (text) => Uint8Array.from(Buffer.from(text, 'hex'));
+const text = (name) => Uint8Array.from(Buffer.from(name));
 const name = (address) => `${address.name()}.${address.deviceId()}`;
 
 class Sessions extends signal.SessionStore {
@@ -205,9 +206,9 @@ const commands = {
     const made = signal.Fingerprint.new(
       5200,
       2,
-      bytes(request.localName),
+      text(request.localName),
       signal.PublicKey.deserialize(bytes(request.localKey)),
-      bytes(request.remoteName),
+      text(request.remoteName),
       signal.PublicKey.deserialize(bytes(request.remoteKey)),
     );
     return {

@@ -95,7 +95,7 @@ impl Official {
     /// One more command for this user.
     pub(crate) fn ask(&self, command: &str, peer: &Address, mut request: Value) -> Result<Value, String> {
         request["command"] = json!(command);
-        request["user"] = json!(self.user);
+        request["user"] = json!(self.user());
         request["name"] = json!(peer.name());
         request["device"] = json!(peer.device());
         ask(request)

@@ -91,7 +91,7 @@ fn t02_kem_ciphertexts() {
     };
     row(&|ciphertext| ciphertext[0] = 7);
     row(&|ciphertext| ciphertext.push(0));
-    row(&|ciphertext| drop(ciphertext.pop()));
+    row(&|ciphertext| ciphertext.truncate(1568));
     row(&|ciphertext| ciphertext[800] ^= 1);
 }
 
@@ -252,7 +252,7 @@ fn t01_t02_bundles_with_bad_keys() {
     kyber("KEM type 7", Rejects, &|key| key[0] = 7);
     kyber("KEM type 10", Rejects, &|key| key[0] = 10);
     kyber("KEM key longer", Rejects, &|key| key.push(0));
-    kyber("KEM key shorter", Rejects, &|key| drop(key.pop()));
+    kyber("KEM key shorter", Rejects, &|key| key.truncate(1568));
     kyber("KEM coefficient not reduced", Accepts, &|key| (key[1], key[2]) = (1, key[2] & 0xF0 | 0x0D));
     let signed = |name: &str, theirs, change: &dyn Fn(&mut Vec<u8>)| {
         bundle_row(name, theirs, Rejects, &|bundle, carol| {

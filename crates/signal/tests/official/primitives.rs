@@ -61,9 +61,9 @@ fn safety_numbers_are_equal_digits_and_codes() {
         let ours = fingerprint(b"alice", alice.identity.public(), BOB.as_bytes(), bob.identity.public());
         let theirs = ask(json!({
             "command": "fingerprint",
-            "localName": hex::encode("alice"),
+            "localName": "alice",
             "localKey": hex::encode(alice.identity.public().encode()),
-            "remoteName": hex::encode(BOB),
+            "remoteName": BOB,
             "remoteKey": hex::encode(bob.identity.public().encode()),
         }))
         .unwrap();

@@ -4,3 +4,6 @@
 
 mod conversation;
 mod device;
+mod differential;
+mod model;
+mod wycheproof;
