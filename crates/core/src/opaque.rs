@@ -28,13 +28,13 @@ pub(crate) enum OpaqueError {
 }
 
 impl Enrolment {
-    /// Begins; the bytes are the RegistrationRequest.
+    /// Begins; the bytes are the `RegistrationRequest`.
     pub(crate) fn start(secret: &[u8], rng: &mut dyn CryptoRng) -> Result<(Self, Vec<u8>), OpaqueError> {
         let started = ClientRegistration::start(&mut Rng08(rng), secret)?;
         Ok((Self(started.state), started.message.serialize().to_vec()))
     }
 
-    /// Ends; `response` is the server's RegistrationResponse, the bytes are the RegistrationRecord.
+    /// Ends; `response` is the server's `RegistrationResponse`, the bytes are the `RegistrationRecord`.
     pub(crate) fn finish(
         self,
         secret: &[u8],
@@ -50,13 +50,13 @@ impl Enrolment {
 }
 
 impl Proof {
-    /// Begins; the bytes are the CredentialRequest (KE1).
+    /// Begins; the bytes are the `CredentialRequest` (KE1).
     pub(crate) fn start(secret: &[u8], rng: &mut dyn CryptoRng) -> Result<(Self, Vec<u8>), OpaqueError> {
         let started = ClientLogin::start(&mut Rng08(rng), secret)?;
         Ok((Self(started.state), started.message.serialize().to_vec()))
     }
 
-    /// Ends; `response` is the server's CredentialResponse (KE2), the bytes are the CredentialFinalization (KE3).
+    /// Ends; `response` is the server's `CredentialResponse` (KE2), the bytes are the `CredentialFinalization` (KE3).
     pub(crate) fn finish(
         self,
         secret: &[u8],

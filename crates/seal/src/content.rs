@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn the_bytes_are_fixed() {
         let bytes = content("hi").encode().unwrap();
-        let expected = [&[0x0A, 16][..], &[5; 16], &[0x10], &[0x80, 0xA0, 0xEF, 0xBA, 0xB1, 0x34]].concat();
+        let expected = [&[0x0A, 16][..], &[5; 16], &[0x10], &[0x80, 0xA0, 0xF1, 0xC2, 0xB1, 0x34]].concat();
         assert_eq!(bytes[..25], expected);
         assert_eq!(bytes[25..33], [0x22, 0x04, 0x0A, 2, b'h', b'i', 0x80, 0]);
     }

@@ -16,11 +16,7 @@ pub use padding::CONTENT_BYTES;
 pub use sealed::{SealKind, Sealed, SealedError};
 
 /// The messages of `proto/tacite/content/v1`.
-#[expect(
-    unreachable_pub,
-    clippy::pedantic,
-    reason = "generated; the documentation stands in the .proto file"
-)]
+#[expect(unreachable_pub, reason = "generated; the documentation stands in the .proto file")]
 mod proto {
     include!(concat!(env!("OUT_DIR"), "/tacite.content.v1.rs"));
 }

@@ -42,7 +42,7 @@ mod tests {
         for (length, size) in [(0, 111), (110, 111), (111, 879), (878, 879), (879, 3935), (33_006, 33_007)] {
             assert_eq!(pad(&vec![7; length]).unwrap().len(), size, "{length}");
         }
-        assert!(pad(&[7; 33_007]).is_none());
+        assert!(pad(&vec![7; 33_007]).is_none());
     }
 
     #[test]

@@ -43,8 +43,7 @@ impl Engine {
                 return Ok(());
             }
             Reply::Refused(problem) => {
-                self.stop_link(turn, &problem);
-                return Ok(());
+                return self.stop_link(turn, &problem);
             }
         }
         let Some(page) = self.read::<SyncPage>(turn, answer.frame) else { return Ok(()) };

@@ -33,23 +33,21 @@ impl Engine {
         }
         Ok(())
     }
+}
 
-    /// The answer to an errand; `None` if it makes no sense.
-    pub(super) fn apply_answered_contact(
-        &mut self,
-        turn: &mut Turn<'_, '_>,
-        contact: &proto::Contact,
-        handle: Option<&Handle>,
-        kind: &ErrandKind,
-    ) -> Result<Option<Contact>, CoreError> {
-        let Some(row) = Row::parse(contact) else { return Ok(None) };
-        if handle != Some(&row.handle) {
-            return Ok(None);
-        }
-        turn.tx.take_consent(&row.handle)?;
-        let consents = !matches!(kind, ErrandKind::RefuseContact(_));
-        apply_row(turn, row, consents)
+/// Applies the answer to an errand about `handle`; `None` if it makes no sense.
+pub(super) fn apply_answer(
+    turn: &mut Turn<'_, '_>,
+    contact: &proto::Contact,
+    kind: &ErrandKind,
+) -> Result<Option<Contact>, CoreError> {
+    let Some(row) = Row::parse(contact) else { return Ok(None) };
+    if kind.handle() != Some(&row.handle) {
+        return Ok(None);
     }
+    turn.tx.take_consent(&row.handle)?;
+    let consents = !matches!(kind, ErrandKind::RefuseContact(_));
+    apply_row(turn, row, consents)
 }
 
 /// Applies a row that came by itself or in a synchronisation. Rows that make no sense are passed over: one of them must

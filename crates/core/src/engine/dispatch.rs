@@ -101,7 +101,7 @@ impl Engine {
         let problem = Problem::of_frame(frame);
         match problem.code {
             Code::SESSION_ENDED if self.link.is_signed_in() => return self.end_session(turn, &problem),
-            Code::INCOMPATIBLE | Code::DEPLOYMENT_KEY_WRONG => self.stop_link(turn, &problem),
+            Code::INCOMPATIBLE | Code::DEPLOYMENT_KEY_WRONG => return self.stop_link(turn, &problem),
             // The server closes the link itself, and the link is tried again.
             Code::UNAVAILABLE => {}
             _ => turn.notice(problem),

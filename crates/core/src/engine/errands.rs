@@ -9,6 +9,7 @@ use tacite_wire::proto::{self, AnswerContact, Empty};
 use tacite_wire::{Code, Opcode};
 
 use super::commands::{Answer, Reply, Waiting};
+use super::contacts::apply_answer;
 use super::link::Then;
 use super::{Engine, Turn};
 use crate::{CoreError, Event, Outcome, Problem, RequestId};
@@ -74,11 +75,13 @@ impl Engine {
                 Step::LogOut => self.command(turn, waiting, &Empty {})?,
                 Step::Reached(outcome) => {
                     self.take_errand(errand.request);
+                    withdraw_consent(turn, &errand.kind)?;
                     turn.tell(Event::Done(errand.request, outcome));
                     continue;
                 }
                 Step::Refuse(problem) => {
                     self.take_errand(errand.request);
+                    withdraw_consent(turn, &errand.kind)?;
                     turn.tell(Event::Failed(errand.request, problem));
                     continue;
                 }
@@ -110,9 +113,7 @@ impl Engine {
             Reply::Finished if errand.kind == ErrandKind::LogOut => self.logged_out(turn),
             Reply::Finished => {
                 let Some(row) = self.read::<proto::Contact>(turn, answer.frame) else { return Ok(()) };
-                let handle = errand.kind.handle().cloned();
-                let Some(contact) = self.apply_answered_contact(turn, &row, handle.as_ref(), &errand.kind)?
-                else {
+                let Some(contact) = apply_answer(turn, &row, &errand.kind)? else {
                     self.distrust_link(turn);
                     return Ok(());
                 };
@@ -129,10 +130,16 @@ impl Engine {
     }
 
     /// Answers all errands with a failure.
-    pub(super) fn fail_errands(&mut self, turn: &mut Turn<'_, '_>, problem: &Problem) {
+    pub(super) fn fail_errands(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        problem: &Problem,
+    ) -> Result<(), CoreError> {
         for errand in std::mem::take(&mut self.errands) {
+            withdraw_consent(turn, &errand.kind)?;
             turn.tell(Event::Failed(errand.request, problem.clone()));
         }
+        Ok(())
     }
 
     /// The session has ended: whoever wanted just that is content.
@@ -183,9 +190,9 @@ fn next_step(turn: &Turn<'_, '_>, kind: &ErrandKind) -> Result<Step, CoreError> 
     })
 }
 
-/// A refused request leaves no consent behind.
+/// An errand that is done with leaves no consent behind: what it reached stands with the contact.
 fn withdraw_consent(turn: &Turn<'_, '_>, kind: &ErrandKind) -> Result<(), CoreError> {
-    if let ErrandKind::RequestContact(handle) = kind {
+    if let Some(handle) = kind.handle() {
         turn.tx.take_consent(handle)?;
     }
     Ok(())

@@ -9,6 +9,7 @@ use tacite_wire::Code;
 use tacite_wire::proto::{FetchKeys, KeyBundles};
 
 use super::commands::{Answer, Reply, Waiting};
+use super::outbox::fail_messages_to;
 use super::{Engine, Turn};
 use crate::session::{self, Party, Peer};
 use crate::{CoreError, Problem};
@@ -46,7 +47,7 @@ impl Engine {
             }
             Reply::Refused(problem) => {
                 turn.notice(problem);
-                self.fail_messages_to(turn, recipient_id)
+                fail_messages_to(turn, recipient_id)
             }
             Reply::InProgress => {
                 self.distrust_link(turn);
@@ -70,7 +71,7 @@ impl Engine {
         let Some(mut contact) = turn.tx.contact(recipient_id)? else { return Ok(()) };
         if contact.identity_key.is_some_and(|known| known != identity_key) {
             turn.notice(Problem::identity_changed(&contact.handle));
-            return self.fail_messages_to(turn, recipient_id);
+            return fail_messages_to(turn, recipient_id);
         }
         if !begin_sessions(turn, recipient_id, &identity_key, bundles)? {
             self.send_again(turn, recipient_id, None, &Problem::of(Code::DEVICE_UNKNOWN));

@@ -42,18 +42,15 @@ impl Engine {
             return Ok(());
         }
         let Some(version) = common_version(&connected) else {
-            self.stop_link(turn, &Problem::of(Code::INCOMPATIBLE));
-            return Ok(());
+            return self.stop_link(turn, &Problem::of(Code::INCOMPATIBLE));
         };
         if self.known_server_name(turn)?.is_some_and(|name| name != connected.server_name) {
-            self.stop_link(turn, &Problem::other_server());
-            return Ok(());
+            return self.stop_link(turn, &Problem::other_server());
         }
         let deployment_proof = match &self.deployment_key {
             Some(key) if connected.deployment_key_required => deployment_proof(key.expose(), &challenge)?,
             None if connected.deployment_key_required => {
-                self.stop_link(turn, &Problem::of(Code::DEPLOYMENT_KEY_WRONG));
-                return Ok(());
+                return self.stop_link(turn, &Problem::of(Code::DEPLOYMENT_KEY_WRONG));
             }
             _ => Vec::new(),
         };
@@ -85,8 +82,7 @@ impl Engine {
                 return Ok(());
             }
             Reply::Refused(problem) => {
-                self.stop_link(turn, &problem);
-                return Ok(());
+                return self.stop_link(turn, &problem);
             }
             Reply::InProgress | Reply::Finished => {}
         }

@@ -130,7 +130,7 @@ impl Engine {
         if kind.handle() == Some(&account.handle) {
             return Ok(Some(Problem::not_yourself()));
         }
-        if let ErrandKind::RequestContact(handle) = &kind {
+        if let ErrandKind::RequestContact(handle) | ErrandKind::AcceptContact(handle) = &kind {
             turn.tx.give_consent(handle)?;
         }
         self.errands.push(Errand { request, kind, sent: false });

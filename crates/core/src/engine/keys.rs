@@ -12,8 +12,8 @@ use tacite_wire::proto::{KeyCount, PublishKeys};
 
 use super::commands::{Answer, Reply, Waiting};
 use super::{Engine, Turn};
+use crate::CoreError;
 use crate::session::prekeys::{PrekeyMaker, public_half};
-use crate::{CoreError, Problem};
 
 /// Age at which a signed or last-resort key is replaced.
 const ROTATION_MS: u64 = 7 * DAY_MS;
@@ -77,13 +77,13 @@ impl Engine {
         }
         // A new account has none there: no need to ask.
         let is_new = turn.tx.newest_prekey(PrekeyKind::OneTime)?.is_none();
-        self.publish_keys(turn, is_new.then(KeyCount::default).as_ref())
+        self.publish_keys(turn, is_new.then(KeyCount::default))
     }
 
     /// `fewk`.
     pub(super) fn keys_low(&mut self, turn: &mut Turn<'_, '_>, frame: &Frame) -> Result<(), CoreError> {
         let Some(count) = self.read::<KeyCount>(turn, frame) else { return Ok(()) };
-        self.refill_keys(turn, &count)
+        self.refill_keys(turn, count)
     }
 
     /// Answers to `pubk`.
@@ -100,7 +100,7 @@ impl Engine {
                     turn.tx.set_prekey_published(id)?;
                 }
                 self.keys.due = false;
-                self.refill_keys(turn, &count)
+                self.refill_keys(turn, count)
             }
             Reply::Refused(problem) => {
                 let pause_ms = problem.retry_after_ms.unwrap_or(0).max(REFILL_PAUSE_MS);
@@ -112,14 +112,14 @@ impl Engine {
                 Ok(())
             }
             Reply::InProgress => {
-                turn.notice(Problem::server_unintelligible());
+                self.distrust_link(turn);
                 Ok(())
             }
         }
     }
 
     /// Makes and publishes one-time keys if few are left.
-    fn refill_keys(&mut self, turn: &mut Turn<'_, '_>, count: &KeyCount) -> Result<(), CoreError> {
+    fn refill_keys(&mut self, turn: &mut Turn<'_, '_>, count: KeyCount) -> Result<(), CoreError> {
         let is_low =
             (count.one_time_prekeys as usize) < ONE_TIME_LOW || (count.kyber_prekeys as usize) < KYBER_LOW;
         let is_publishing = self.is_waiting(|it| matches!(it, Waiting::PublishKeys { .. }));
@@ -130,7 +130,7 @@ impl Engine {
     }
 
     /// `pubk`: signed keys that the server may not have; one-time keys if it is known how many it has.
-    fn publish_keys(&mut self, turn: &mut Turn<'_, '_>, count: Option<&KeyCount>) -> Result<(), CoreError> {
+    fn publish_keys(&mut self, turn: &mut Turn<'_, '_>, count: Option<KeyCount>) -> Result<(), CoreError> {
         let account = turn.account()?;
         let maker = PrekeyMaker::new(turn.tx, &account, turn.now)?;
         rotate(turn, &account)?;

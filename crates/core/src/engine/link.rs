@@ -225,11 +225,12 @@ impl Engine {
     }
 
     /// Closes the link for good, because of `problem`, which the person is told.
-    pub(super) fn stop_link(&mut self, turn: &mut Turn<'_, '_>, problem: &Problem) {
+    pub(super) fn stop_link(&mut self, turn: &mut Turn<'_, '_>, problem: &Problem) -> Result<(), CoreError> {
         self.fail_credentials(turn, problem);
-        self.fail_errands(turn, problem);
+        self.fail_errands(turn, problem)?;
         turn.notice(problem.clone());
         self.close_link(turn, Then::Stop(Some(problem.clone())));
+        Ok(())
     }
 
     pub(super) fn close_link(&mut self, turn: &mut Turn<'_, '_>, then: Then) {
@@ -260,19 +261,17 @@ impl Engine {
         };
         match then {
             Then::Anew => self.connect_if_wanted(turn),
-            Then::Stop(problem) => {
-                self.stop(turn, problem);
-                Ok(())
-            }
+            Then::Stop(problem) => self.stop(turn, problem),
             Then::Retry { pause_ms_min } => self.rest(turn, cause, pause_ms_min),
         }
     }
 
-    fn stop(&mut self, turn: &mut Turn<'_, '_>, problem: Option<Problem>) {
+    fn stop(&mut self, turn: &mut Turn<'_, '_>, problem: Option<Problem>) -> Result<(), CoreError> {
         let told = problem.clone().unwrap_or_else(|| Problem::of(Code::SESSION_ENDED));
         self.fail_credentials(turn, &told);
-        self.fail_errands(turn, &told);
+        self.fail_errands(turn, &told)?;
         self.link.phase = Phase::Idle { problem };
+        Ok(())
     }
 
     /// Waits before the next try. Credentials are not tried again by themselves: the person waits at the prompt.

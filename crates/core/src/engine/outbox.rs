@@ -153,18 +153,6 @@ impl Engine {
         }
     }
 
-    /// Fails everything that is in the outbox for a recipient.
-    pub(super) fn fail_messages_to(
-        &mut self,
-        turn: &mut Turn<'_, '_>,
-        recipient_id: AccountId,
-    ) -> Result<(), CoreError> {
-        while let Some(entry) = turn.tx.outbox_after(recipient_id, 0)? {
-            fail_message(turn, entry.message_id)?;
-        }
-        Ok(())
-    }
-
     fn next_for(&mut self, turn: &mut Turn<'_, '_>, recipient_id: AccountId) -> Result<Next, CoreError> {
         let is_fetching = self.is_fetching_keys(recipient_id);
         let under_way = self.link.waiting.values().filter(|it| matches!(it, Waiting::Message { .. })).count();
@@ -243,6 +231,14 @@ pub(super) fn device_served(
     let account = turn.account()?;
     if let Some(message) = turn.tx.advance_message(account.account_id, message_id, state)? {
         turn.tell_message_changed(message)?;
+    }
+    Ok(())
+}
+
+/// Fails everything that is in the outbox for a recipient.
+pub(super) fn fail_messages_to(turn: &mut Turn<'_, '_>, recipient_id: AccountId) -> Result<(), CoreError> {
+    while let Some(entry) = turn.tx.outbox_after(recipient_id, 0)? {
+        fail_message(turn, entry.message_id)?;
     }
     Ok(())
 }

@@ -74,10 +74,7 @@ impl Engine {
                 self.drop_link(turn, Some(&problem));
                 Ok(())
             }
-            _ => {
-                self.stop_link(turn, &problem);
-                Ok(())
-            }
+            _ => self.stop_link(turn, &problem),
         }
     }
 
@@ -158,10 +155,11 @@ impl Engine {
         turn: &mut Turn<'_, '_>,
         answer: Answer<'_>,
     ) -> Result<(), CoreError> {
-        match answer.reply {
+        let Answer { frame, reply, .. } = answer;
+        match reply {
             Reply::Finished => {
                 let account = turn.account()?;
-                self.save_grant(turn, &account, answer.frame)?;
+                self.save_grant(turn, &account, frame)?;
                 Ok(())
             }
             Reply::InProgress | Reply::Refused(_) => self.sign_in_anew(turn),
@@ -177,8 +175,7 @@ impl Engine {
         turn.tx.set_account_standing(AccountStanding::SignedOut)?;
         turn.tx.remove_tokens()?;
         self.complete_log_out(turn);
-        self.stop_link(turn, problem);
-        Ok(())
+        self.stop_link(turn, problem)
     }
 
     /// The session goes on, on a new link, with a signature instead of tokens.

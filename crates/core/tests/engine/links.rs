@@ -1,0 +1,225 @@
+//! Links: how they begin, break and come back.
+
+use tacite_core::{Event, Input, Intent, LinkStatus, Problem};
+use tacite_wire::{Code, Opcode};
+
+use crate::server::Mischief;
+use crate::world::World;
+
+fn statuses(world: &World, name: &str) -> Vec<LinkStatus> {
+    let status = |event: &Event| match event {
+        Event::Link(status) => Some(*status),
+        _ => None,
+    };
+    world.devices[name].events.iter().filter_map(status).collect()
+}
+
+fn count(world: &World, opcode: Opcode) -> usize {
+    world.server.commands.iter().filter(|frame| frame.header.opcode == opcode).count()
+}
+
+#[test]
+fn a_link_goes_through_its_stages() {
+    let world = World::of_contacts();
+    let expected = [LinkStatus::Connecting, LinkStatus::Online, LinkStatus::Level];
+    assert_eq!(statuses(&world, "alice"), expected);
+}
+
+#[test]
+fn an_empty_vault_stays_offline() {
+    let mut world = World::empty();
+    world.add_newcomer("alice", 1);
+    world.start("alice");
+    world.settle();
+    assert_eq!(statuses(&world, "alice"), [LinkStatus::Offline { retry_at: None }]);
+}
+
+#[test]
+fn a_broken_link_comes_back_by_token_while_it_is_good() {
+    let mut world = World::of_contacts();
+    assert_eq!(count(&world, Opcode::SIGN_IN), 2);
+    world.cut("alice");
+    world.settle();
+    assert_eq!(world.device("alice").link(), LinkStatus::Level);
+    assert_eq!(count(&world, Opcode::SIGN_IN), 2);
+    world.network_up = false;
+    world.cut("alice");
+    world.pass(20 * 60_000);
+    world.network_up = true;
+    world.settle();
+    assert_eq!(world.device("alice").link(), LinkStatus::Level);
+    assert_eq!(count(&world, Opcode::SIGN_IN), 3);
+}
+
+// B6: tokens are exchanged before they end.
+#[test]
+fn tokens_are_refreshed_in_time() {
+    let mut world = World::of_contacts();
+    world.pass(14 * 60_000);
+    assert_eq!(count(&world, Opcode::REFRESH), 2);
+    world.pass(3_600_000);
+    assert_eq!(world.device("alice").link(), LinkStatus::Level);
+    assert_eq!(count(&world, Opcode::SIGN_IN), 2);
+}
+
+// T54: a refresh whose answer is lost is not repeated with the same token, which would look like theft.
+#[test]
+fn t54_a_refresh_token_is_never_used_twice() {
+    let mut world = World::of_contacts();
+    world.server.plan(Opcode::REFRESH, Mischief::Ignore);
+    world.server.plan(Opcode::REFRESH, Mischief::Ignore);
+    world.pass(20 * 60_000);
+    world.settle();
+    for name in ["alice", "bob"] {
+        let account_id = world.account_id(name);
+        assert!(!world.server.accounts[&account_id].signed_out, "{name}");
+        assert_eq!(world.device(name).link(), LinkStatus::Level);
+    }
+    assert_eq!(count(&world, Opcode::SIGN_IN), 4);
+}
+
+#[test]
+fn delays_grow_to_a_minute_and_differ() {
+    let mut world = World::of_contacts();
+    world.network_up = false;
+    world.cut("alice");
+    let mut delays = Vec::new();
+    for _ in 0..40 {
+        let LinkStatus::Offline { retry_at: Some(at) } = world.device("alice").link() else { panic!() };
+        let delay_ms = at.ms_since(world.now);
+        delays.push(delay_ms);
+        world.pass(delay_ms);
+    }
+    assert!(delays[0] <= 500 && delays[1] <= 1000 && delays[2] <= 2000, "{delays:?}");
+    assert!(delays.iter().all(|delay| *delay <= 60_000), "{delays:?}");
+    assert!(delays[10..].iter().any(|delay| *delay > 30_000), "{delays:?}");
+    let mut different = delays[10..].to_vec();
+    different.sort_unstable();
+    different.dedup();
+    assert!(different.len() > 20, "{delays:?}");
+    world.network_up = true;
+    world.settle();
+    assert_eq!(world.device("alice").link(), LinkStatus::Level);
+    world.network_up = false;
+    world.cut("alice");
+    let LinkStatus::Offline { retry_at: Some(at) } = world.device("alice").link() else { panic!() };
+    assert!(at.ms_since(world.now) <= 500);
+}
+
+#[test]
+fn a_pause_that_the_server_asks_for_is_kept() {
+    let mut world = World::of_strangers();
+    world.server.plan(Opcode::SIGN_IN, Mischief::Refuse(Code::TOO_FAST, 40_000));
+    world.start("alice");
+    world.settle_within(0);
+    let LinkStatus::Offline { retry_at: Some(at) } = world.device("alice").link() else { panic!() };
+    assert!(at.ms_since(world.now) >= 40_000);
+}
+
+#[test]
+fn what_is_refused_for_good_is_not_tried_again() {
+    type Prepare = fn(&mut World);
+    let cases: [(Prepare, &str); 6] = [
+        (|world| world.server.versions = (2, 3), "incompatible"),
+        (|world| world.server.plan(Opcode::HELLO, Mischief::Refuse(Code::INCOMPATIBLE, 0)), "incompatible"),
+        (|world| world.server.deployment_key_required = true, "deployment-key-wrong"),
+        (|world| world.server.name = "evil.example".to_owned(), "other-server"),
+        (
+            |world| world.server.plan(Opcode::SIGN_IN, Mischief::Refuse(Code::SESSION_ENDED, 0)),
+            "session-ended",
+        ),
+        (|world| world.server.plan(Opcode::SYNC, Mischief::Refuse(Code::FORBIDDEN, 0)), "forbidden"),
+    ];
+    for (prepare, word) in cases {
+        let mut world = World::of_strangers();
+        prepare(&mut world);
+        world.start("alice");
+        let handle = "bob".parse().unwrap();
+        let request = world.intend("alice", Intent::RequestContact { handle });
+        world.settle();
+        world.pass(24 * 3_600_000);
+        assert_eq!(world.device("alice").link(), LinkStatus::Offline { retry_at: None }, "{word}");
+        assert_eq!(world.device("alice").notices(), [word]);
+        assert_eq!(world.device("alice").failure(request), word);
+    }
+}
+
+#[test]
+fn a_key_that_does_not_fit_stops_the_tries() {
+    let mut world = World::of_contacts();
+    let mut cause = Problem::of(Code::FORBIDDEN);
+    cause.word = "other-key";
+    world.device("alice").link = None;
+    world.input("alice", Input::LinkClosed { cause: Some(cause) });
+    assert_eq!(world.device("alice").link(), LinkStatus::Offline { retry_at: None });
+    let handle = "bob".parse().unwrap();
+    let request = world.intend("alice", Intent::AcceptContact { handle });
+    assert_eq!(world.device("alice").failure(request), "other-key");
+}
+
+#[test]
+fn a_session_that_ends_while_online_is_told() {
+    let mut world = World::of_contacts();
+    world.server.plan(Opcode::SEND_DIRECT, Mischief::Refuse(Code::SESSION_ENDED, 0));
+    world.send("alice", "bob", "hello");
+    world.settle();
+    assert_eq!(world.device("alice").link(), LinkStatus::Offline { retry_at: None });
+    assert_eq!(world.device("alice").notices(), ["session-ended"]);
+    let handle = "bob".parse().unwrap();
+    let request = world.intend("alice", Intent::RequestContact { handle });
+    assert_eq!(world.device("alice").failure(request), "session-ended");
+}
+
+#[test]
+fn a_server_that_says_nothing_is_left() {
+    for opcode in [Opcode::HELLO, Opcode::SIGN_IN, Opcode::SYNC, Opcode::SEND_DIRECT, Opcode::FETCH_KEYS] {
+        let mut world = World::of_strangers();
+        world.befriend("alice", "bob");
+        world.start("bob");
+        world.settle();
+        world.server.plan(opcode, Mischief::Ignore);
+        world.start("alice");
+        world.send("alice", "bob", "hello");
+        world.settle();
+        assert_eq!(world.device("bob").received("alice"), ["hello"], "{opcode:?}");
+    }
+}
+
+#[test]
+fn early_late_and_repeated_inputs_do_no_harm() {
+    let mut world = World::of_contacts();
+    for _ in 0..3 {
+        world.input("alice", Input::Timer);
+        world.input("alice", Input::LinkOpened);
+    }
+    assert_eq!(world.device("alice").link(), LinkStatus::Level);
+    world.network_up = false;
+    world.cut("alice");
+    let resting = world.device("alice").link();
+    world.input("alice", Input::LinkClosed { cause: None });
+    world.input("alice", Input::LinkOpened);
+    assert_eq!(world.device("alice").link(), resting);
+    world.network_up = true;
+    world.settle();
+    assert_eq!(world.device("alice").link(), LinkStatus::Level);
+}
+
+#[test]
+fn many_pages_are_read_to_the_end() {
+    let mut world = World::of_strangers();
+    world.server.page_rows = 2;
+    world.befriend("alice", "bob");
+    world.start("alice");
+    world.start("bob");
+    for number in 0..7 {
+        world.send("alice", "bob", &number.to_string());
+    }
+    world.settle();
+    world.crash("alice");
+    world.settle();
+    assert_eq!(world.device("alice").link(), LinkStatus::Level);
+    let before = count(&world, Opcode::SYNC);
+    world.cut("alice");
+    world.settle();
+    assert_eq!(count(&world, Opcode::SYNC), before + 1);
+}

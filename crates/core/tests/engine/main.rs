@@ -1,0 +1,20 @@
+//! The engine against a server in memory: two people, links that break, devices that crash, servers that lie.
+//!
+//! Everything here is deterministic: time, chance and the order of frames come from the test.
+
+#[cfg(test)]
+mod crashes;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod links;
+#[cfg(test)]
+mod registering;
+#[cfg(test)]
+mod schedules;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod talking;
+#[cfg(test)]
+mod world;

@@ -1,0 +1,136 @@
+//! Contacts of the server of the tests, and its record of changes.
+
+use tacite_model::AccountId;
+use tacite_wire::proto::{self, ContactState};
+use tacite_wire::{Code, Frame, Opcode, Status};
+
+use super::{LinkId, Server};
+
+/// How one account stands to another, as the first sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ContactRow {
+    pub(crate) state: ContactState,
+    pub(crate) updated_at: u64,
+}
+
+impl Server {
+    pub(crate) fn are_contacts(&self, one: AccountId, other: AccountId) -> bool {
+        self.contacts.get(&(one, other)).is_some_and(|row| row.state == ContactState::Accepted)
+    }
+
+    /// Sets how two accounts stand, for both.
+    pub(crate) fn set_contact(
+        &mut self,
+        one: AccountId,
+        other: AccountId,
+        states: (ContactState, ContactState),
+    ) {
+        for (key, state) in [((one, other), states.0), ((other, one), states.1)] {
+            let updated_at = self.tick();
+            self.contacts.insert(key, ContactRow { state, updated_at });
+        }
+    }
+
+    pub(super) fn request_contact(&mut self, link_id: LinkId, account_id: AccountId, frame: &Frame) {
+        let request: proto::RequestContact = frame.read().unwrap();
+        let Some(other) = self.account_named(&request.handle) else {
+            return self.refuse(link_id, frame, Code::NOBODY);
+        };
+        let states = match self.contacts.get(&(account_id, other)).map(|row| row.state) {
+            Some(ContactState::Asking | ContactState::Accepted) => {
+                (ContactState::Accepted, ContactState::Accepted)
+            }
+            _ => (ContactState::Asked, ContactState::Asking),
+        };
+        self.set_contact(account_id, other, states);
+        let row = self.contact_row(account_id, other);
+        self.answer(link_id, frame, Status::FINISHED, Code::DONE, &row);
+        self.push_contact(other, account_id);
+    }
+
+    pub(super) fn answer_contact(
+        &mut self,
+        link_id: LinkId,
+        account_id: AccountId,
+        frame: &Frame,
+        accepts: bool,
+    ) {
+        let answer: proto::AnswerContact = frame.read().unwrap();
+        let other = AccountId::try_from(answer.account_id.as_ref()).unwrap();
+        if self.contacts.get(&(account_id, other)).is_none_or(|row| row.state != ContactState::Asking) {
+            return self.refuse(link_id, frame, Code::NO_REQUEST);
+        }
+        let states = if accepts {
+            (ContactState::Accepted, ContactState::Accepted)
+        } else {
+            (ContactState::Refused, ContactState::Asked)
+        };
+        self.set_contact(account_id, other, states);
+        let row = self.contact_row(account_id, other);
+        self.answer(link_id, frame, Status::FINISHED, Code::DONE, &row);
+        if accepts {
+            self.push_contact(other, account_id);
+        }
+    }
+
+    pub(super) fn sync(&mut self, link_id: LinkId, account_id: AccountId, frame: &Frame) {
+        let since = frame.read::<proto::Sync>().unwrap().since.unwrap();
+        let since = (since.updated_at_ms, since.id.to_vec());
+        let mut rows = self.rows_of(account_id);
+        rows.retain(|(key, _)| *key > since);
+        rows.sort_by(|one, other| one.0.cmp(&other.0));
+        let more = rows.len() > self.page_rows;
+        rows.truncate(self.page_rows);
+        let mut page = proto::SyncPage { more, ..proto::SyncPage::default() };
+        let (updated_at_ms, id) = rows.last().map_or(since, |(key, _)| key.clone());
+        page.next = Some(proto::Cursor { updated_at_ms, id: id.into() });
+        for (_, row) in rows {
+            match row {
+                Change::Contact(contact) => page.contacts.push(contact),
+                Change::State(state) => page.states.push(state),
+            }
+        }
+        self.answer(link_id, frame, Status::FINISHED, Code::DONE, &page);
+        if !more {
+            self.begin_pushing(link_id, account_id);
+        }
+    }
+
+    fn rows_of(&self, account_id: AccountId) -> Vec<((u64, Vec<u8>), Change)> {
+        let contacts =
+            self.contacts.iter().filter(|((owner, _), _)| *owner == account_id).map(|((_, other), row)| {
+                let key = (row.updated_at, other.as_bytes().to_vec());
+                (key, Change::Contact(self.contact_row(account_id, *other)))
+            });
+        let states = self.states.iter().filter(|((sender, _), _)| *sender == account_id).map(
+            |((_, message_id), row)| {
+                ((row.updated_at, message_id.as_bytes().to_vec()), Change::State(row.to_proto(*message_id)))
+            },
+        );
+        contacts.chain(states).collect()
+    }
+
+    pub(crate) fn contact_row(&self, owner: AccountId, other: AccountId) -> proto::Contact {
+        let row = self.contacts[&(owner, other)];
+        proto::Contact {
+            account_id: other.as_bytes().to_vec().into(),
+            handle: self.accounts[&other].handle.as_str().to_owned(),
+            state: row.state.into(),
+            conversation_id: vec![8; 16].into(),
+            updated_at_ms: row.updated_at,
+        }
+    }
+
+    fn push_contact(&mut self, to: AccountId, other: AccountId) {
+        let row = self.contact_row(to, other);
+        for link_id in self.links_of(to) {
+            self.push(link_id, Opcode::CONTACT_CHANGED, tacite_model::MessageId::from_bytes([0; 16]), &row);
+        }
+    }
+}
+
+/// A row of a page.
+enum Change {
+    Contact(proto::Contact),
+    State(proto::MessageState),
+}

@@ -1,0 +1,274 @@
+//! Becoming contacts and exchanging messages.
+
+use tacite_core::{Event, Intent, LinkStatus, MessageState, Outcome, Standing, queries};
+use tacite_model::limits::TEXT_BYTES_MAX;
+use tacite_seal::{SealKind, Sealed};
+use tacite_wire::proto::Envelope;
+use tacite_wire::{Code, Opcode};
+
+use crate::server::Mischief;
+use crate::world::World;
+
+fn request(name: &str) -> Intent {
+    Intent::RequestContact { handle: name.parse().unwrap() }
+}
+
+fn accept(name: &str) -> Intent {
+    Intent::AcceptContact { handle: name.parse().unwrap() }
+}
+
+fn refuse(name: &str) -> Intent {
+    Intent::RefuseContact { handle: name.parse().unwrap() }
+}
+
+fn contact(name: &str, standing: Standing) -> Outcome {
+    Outcome::Contact { handle: name.parse().unwrap(), standing }
+}
+
+fn started_strangers() -> World {
+    let mut world = World::of_strangers();
+    world.start("alice");
+    world.start("bob");
+    world.settle();
+    world
+}
+
+// C2, C3: the whole way, both online.
+#[test]
+fn strangers_become_contacts_and_talk() {
+    let mut world = started_strangers();
+    let asked = world.intend("alice", request("bob"));
+    world.settle();
+    assert_eq!(world.device("alice").answer(asked), Some(Ok(contact("bob", Standing::Asked))));
+    assert_eq!(world.device("bob").standing("alice"), Some(Standing::Asking));
+    let accepted = world.intend("bob", accept("alice"));
+    world.settle();
+    assert_eq!(world.device("bob").answer(accepted), Some(Ok(contact("alice", Standing::Accepted))));
+    assert_eq!(world.device("alice").standing("bob"), Some(Standing::Accepted));
+    for (from, to, text) in [("alice", "bob", "hello bob"), ("bob", "alice", "hello alice")] {
+        world.send(from, to, text);
+        world.settle();
+        assert_eq!(world.device(to).received(from), [text]);
+        assert_eq!(world.device(to).told(), [text]);
+        assert_eq!(world.device(from).sent_states(to), [MessageState::Received]);
+    }
+    world.send("alice", "bob", "how are you?");
+    world.settle();
+    assert_eq!(world.device("bob").received("alice"), ["hello bob", "how are you?"]);
+    assert!(world.server.queues.values().all(Vec::is_empty));
+}
+
+// C5, C6: to somebody who is away, from somebody who then goes away.
+#[test]
+fn messages_wait_for_those_who_are_away() {
+    let mut world = World::of_strangers();
+    world.befriend("alice", "bob");
+    world.start("bob");
+    world.settle();
+    world.network_up = false;
+    world.cut("bob");
+    world.network_up = true;
+    world.start("alice");
+    let texts = ["one", "two", "three"];
+    for text in texts {
+        world.send("alice", "bob", text);
+    }
+    while world.device("alice").sent_states("bob").contains(&MessageState::Queued) {
+        assert!(world.step());
+        world.device("bob").link = None;
+    }
+    assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Sent; 3]);
+    world.network_up = false;
+    world.cut("alice");
+    world.network_up = true;
+    world.settle();
+    assert_eq!(world.device("bob").received("alice"), texts);
+    // The sender, back again, learns by synchronisation what happened meanwhile.
+    assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received; 3]);
+}
+
+// C6: written without a link, sent later, in order.
+#[test]
+fn what_is_written_offline_is_sent_later() {
+    let mut world = World::of_contacts();
+    world.network_up = false;
+    world.cut("alice");
+    for text in ["one", "two", "three"] {
+        let queued = world.send("alice", "bob", text);
+        assert!(matches!(world.device("alice").answer(queued), Some(Ok(Outcome::Queued { .. }))));
+    }
+    assert_eq!(world.device("alice").ask(|tx| queries::status(tx).unwrap()).queued, 3);
+    world.crash("alice");
+    world.settle_within(0);
+    world.network_up = true;
+    world.settle();
+    assert_eq!(world.device("bob").received("alice"), ["one", "two", "three"]);
+    assert_eq!(world.device("alice").ask(|tx| queries::status(tx).unwrap()).queued, 0);
+}
+
+#[test]
+fn both_may_write_first_at_once() {
+    let mut world = World::of_contacts();
+    for round in 0..5 {
+        world.send("alice", "bob", &format!("a{round}"));
+        world.send("bob", "alice", &format!("b{round}"));
+        world.settle();
+    }
+    assert_eq!(world.device("bob").received("alice"), ["a0", "a1", "a2", "a3", "a4"]);
+    assert_eq!(world.device("alice").received("bob"), ["b0", "b1", "b2", "b3", "b4"]);
+    assert!(world.device("alice").notices().is_empty() && world.device("bob").notices().is_empty());
+}
+
+#[test]
+fn a_refusal_is_not_told_to_the_asker() {
+    let mut world = started_strangers();
+    world.intend("alice", request("bob"));
+    world.settle();
+    let refused = world.intend("bob", refuse("alice"));
+    world.settle();
+    assert_eq!(world.device("bob").answer(refused), Some(Ok(contact("alice", Standing::Refused))));
+    assert_eq!(world.device("alice").standing("bob"), Some(Standing::Asked));
+}
+
+#[test]
+fn contacts_fail_with_the_servers_word() {
+    let mut world = started_strangers();
+    let cases = [
+        (request("nobody-here"), "nobody"),
+        (accept("bob"), "no-request"),
+        (refuse("bob"), "no-request"),
+        (request("alice"), "not-yourself"),
+    ];
+    for (intent, word) in cases {
+        let request = world.intend("alice", intent);
+        world.settle();
+        assert_eq!(world.device("alice").failure(request), word);
+    }
+}
+
+#[test]
+fn an_errand_whose_answer_is_lost_is_answered_after_all() {
+    let mut world = started_strangers();
+    world.server.plan(Opcode::REQUEST_CONTACT, Mischief::Ignore);
+    let asked = world.intend("alice", request("bob"));
+    world.settle();
+    assert_eq!(world.device("alice").answer(asked), Some(Ok(contact("bob", Standing::Asked))));
+    let accepted = world.intend("bob", accept("alice"));
+    let (link_id, command) = world.up.pop_front().unwrap();
+    world.server.receive(link_id, &command);
+    world.cut("bob");
+    world.settle();
+    assert_eq!(world.device("bob").answer(accepted), Some(Ok(contact("alice", Standing::Accepted))));
+}
+
+// C2: nothing is sent to those who have not accepted.
+#[test]
+fn a_text_needs_an_accepted_contact_and_a_length() {
+    let mut world = started_strangers();
+    world.intend("alice", request("bob"));
+    world.settle();
+    let failed = world.send("alice", "bob", "hello");
+    assert_eq!(world.device("alice").failure(failed), "not-a-contact");
+    let mut world = World::of_contacts();
+    for (length, is_sent) in [(0, false), (1, true), (TEXT_BYTES_MAX, true), (TEXT_BYTES_MAX + 1, false)] {
+        let request = world.send("alice", "bob", &"x".repeat(length));
+        world.settle();
+        assert_eq!(matches!(world.device("alice").answer(request), Some(Ok(_))), is_sent, "{length}");
+    }
+    let lengths: Vec<usize> = world.device("bob").received("alice").iter().map(String::len).collect();
+    assert_eq!(lengths, [1, TEXT_BYTES_MAX]);
+}
+
+// A3, T45: a short text of an ongoing session takes the smallest frame, whatever it says.
+#[test]
+fn t45_short_texts_take_the_smallest_frame() {
+    let mut world = World::of_contacts();
+    for text in ["hello", "hello yourself", "a", "short texts do not differ in length on the wire"] {
+        world.send("alice", "bob", text);
+        world.settle();
+        world.send("bob", "alice", text);
+        world.settle();
+    }
+    let messages = world.server.commands.iter().filter(|frame| frame.header.opcode == Opcode::SEND_DIRECT);
+    let sizes: Vec<usize> = messages.map(|frame| frame.clone().into_bytes().len() - 40).collect();
+    assert_eq!(sizes, [4096, 256, 256, 256, 256, 256, 256, 256]);
+}
+
+#[test]
+fn the_first_message_is_a_prekey_message_and_later_ones_are_not() {
+    let mut world = World::of_contacts();
+    world.send("alice", "bob", "one");
+    world.settle();
+    world.send("bob", "alice", "two");
+    world.settle();
+    world.send("alice", "bob", "three");
+    world.settle();
+    let messages = world.server.commands.iter().filter(|frame| frame.header.opcode == Opcode::SEND_DIRECT);
+    let kinds: Vec<SealKind> = messages
+        .map(|frame| Sealed::decode(&frame.read::<Envelope>().unwrap().sealed).unwrap().kind)
+        .collect();
+    assert_eq!(kinds, [SealKind::Prekey, SealKind::Whisper, SealKind::Whisper]);
+}
+
+#[test]
+fn refused_for_now_is_sent_again_refused_for_good_is_told() {
+    let mut world = World::of_contacts();
+    for code in
+        [Code::STORAGE_FULL, Code::UNAVAILABLE, Code::QUEUE_FULL, Code::TOO_FAST, Code::DEVICE_UNKNOWN]
+    {
+        world.server.plan(Opcode::SEND_DIRECT, Mischief::Refuse(code, 3000));
+    }
+    world.send("alice", "bob", "one");
+    world.send("alice", "bob", "two");
+    world.settle();
+    assert_eq!(world.device("bob").received("alice"), ["one", "two"]);
+    world.server.plan(Opcode::SEND_DIRECT, Mischief::Refuse(Code::NOT_A_CONTACT, 0));
+    world.send("alice", "bob", "three");
+    world.settle();
+    assert_eq!(world.device("alice").sent_states("bob").last(), Some(&MessageState::Failed));
+    assert_eq!(world.device("alice").notices(), ["not-a-contact"]);
+    let changed =
+        |event: &&Event| matches!(event, Event::MessageChanged(view) if view.state == MessageState::Failed);
+    assert_eq!(world.device("alice").events.iter().filter(changed).count(), 1);
+}
+
+#[test]
+fn keys_that_are_not_there_yet_are_asked_for_again() {
+    let mut world = World::of_strangers();
+    world.befriend("alice", "bob");
+    world.start("alice");
+    world.send("alice", "bob", "hello");
+    world.settle_within(100);
+    assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Queued]);
+    world.start("bob");
+    world.settle();
+    assert_eq!(world.device("bob").received("alice"), ["hello"]);
+}
+
+// T5: one-time keys are refilled when the server says that few are left; last-resort keys serve meanwhile.
+#[test]
+fn t5_drained_prekeys_are_refilled() {
+    let mut world = World::of_contacts();
+    let bob = world.account_id("bob");
+    let account = world.server.accounts.get_mut(&bob).unwrap();
+    account.one_time.clear();
+    account.kyber.clear();
+    world.pass(61_000);
+    world.send("alice", "bob", "by the last resort");
+    world.settle();
+    assert_eq!(world.device("bob").received("alice"), ["by the last resort"]);
+    let account = &world.server.accounts[&bob];
+    assert_eq!((account.one_time.len(), account.kyber.len()), (100, 30));
+}
+
+#[test]
+fn signed_prekeys_are_replaced_weekly() {
+    let mut world = World::of_contacts();
+    let bob = world.account_id("bob");
+    let first = world.server.accounts[&bob].signed_prekey.clone().unwrap();
+    world.pass(6 * 24 * 3_600_000);
+    assert_eq!(world.server.accounts[&bob].signed_prekey.as_ref(), Some(&first));
+    world.pass(2 * 24 * 3_600_000);
+    assert_ne!(world.server.accounts[&bob].signed_prekey.as_ref(), Some(&first));
+    assert!(matches!(world.device("bob").link(), LinkStatus::Level | LinkStatus::Online));
+}
