@@ -56,7 +56,11 @@ async fn upgrade<P: Parts>(
         .write_buffer_size(0)
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX)
-        .on_upgrade(move |socket| link::run(hub, socket, identity))
+        .on_upgrade(async move |socket| {
+            // A server that stops waits for its links.
+            let _tracked = hub.tasks.token();
+            link::run(hub, socket, identity).await;
+        })
 }
 
 /// Browsers say where a page comes from; other clients say nothing.

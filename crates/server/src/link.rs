@@ -12,12 +12,11 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use tacite_accounts::Identity;
 use tacite_model::MessageId;
 use tacite_model::limits::{LINK_LOGIN_MS_MAX, LINK_PING_MS, LINK_SILENCE_MS_MAX};
-use tacite_router::DeviceKey;
 use tacite_router::delivery::Input;
 use tacite_wire::proto::{Connected, DeliveryMode};
 use tacite_wire::{Code, Frame, HEADER_BYTES, Header, Opcode, Status, VERSIONS};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use crate::SOFTWARE;
 use crate::dispatch::dispatch;
@@ -31,8 +30,8 @@ pub(crate) async fn run<P: Parts>(hub: Arc<Hub<P>>, socket: WebSocket, identity:
     let (link, orders) = hub.links.open();
     let mut session = Session::new(link, hub.chance.bytes());
     session.identity = identity;
-    if let Ok(device) = session.device() {
-        hub.links.sign_in(link, device);
+    if let Some(identity) = &session.identity {
+        hub.links.sign_in(link, identity);
     }
     tracing::info!(link = link.0, "link opened");
     let reason = Driver { hub: &hub, socket, session: &mut session }.run(orders).await;
@@ -167,7 +166,7 @@ impl<P: Parts> Driver<'_, P> {
         if self.session.identity.is_none() && opened.elapsed() >= Duration::from_millis(LINK_LOGIN_MS_MAX) {
             return self.close(close_code::POLICY, "not logged in").await;
         }
-        self.socket.send(Message::Ping(Bytes::new())).await.map_err(|_| "connection lost")
+        in_time(self.socket.send(Message::Ping(Bytes::new()))).await
     }
 
     async fn send(&mut self, frame: Frame) -> Result<(), Reason> {
@@ -176,15 +175,16 @@ impl<P: Parts> Driver<'_, P> {
     }
 
     async fn feed(&mut self, frame: Frame) -> Result<(), Reason> {
-        self.socket.feed(Message::Binary(frame.into_bytes())).await.map_err(|_| "connection lost")
+        in_time(self.socket.feed(Message::Binary(frame.into_bytes()))).await
     }
 
     async fn flush(&mut self) -> Result<(), Reason> {
-        self.socket.flush().await.map_err(|_| "connection lost")
+        in_time(self.socket.flush()).await
     }
 
     async fn close(&mut self, code: u16, reason: Reason) -> Result<(), Reason> {
-        let _ = self.socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
+        let _ =
+            in_time(self.socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() })))).await;
         Err(reason)
     }
 
@@ -202,9 +202,17 @@ impl<P: Parts> Driver<'_, P> {
     }
 }
 
+/// A peer that does not read for so long is gone; waiting for it would keep the link's task for ever.
+async fn in_time(write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Reason> {
+    match timeout(Duration::from_millis(LINK_SILENCE_MS_MAX), write).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err("connection lost"),
+        Err(_) => Err("too slow"),
+    }
+}
+
 /// Signs a link in.
 pub(crate) fn sign_in<P: Parts>(hub: &Hub<P>, session: &mut Session, identity: Identity) {
-    hub.links
-        .sign_in(session.link, DeviceKey { account_id: identity.account_id, device_id: identity.device_id });
+    hub.links.sign_in(session.link, &identity);
     session.identity = Some(identity);
 }

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tacite_accounts::{Identity, SessionId};
 use tacite_model::limits::LINK_QUEUE_FRAMES_MAX;
 use tacite_model::{AccountId, DeviceId};
 use tacite_router::DeviceKey;
@@ -38,7 +39,13 @@ struct Table {
 #[derive(Debug)]
 struct Link {
     orders: mpsc::Sender<Order>,
-    device: Option<DeviceKey>,
+    identity: Option<(DeviceKey, SessionId)>,
+}
+
+impl Link {
+    fn device(&self) -> Option<DeviceKey> {
+        self.identity.map(|(device, _)| device)
+    }
 }
 
 impl Links {
@@ -48,15 +55,16 @@ impl Links {
         let mut table = self.lock();
         table.last += 1;
         let link = LinkId(table.last);
-        table.links.insert(link, Link { orders, device: None });
+        table.links.insert(link, Link { orders, identity: None });
         (link, receiver)
     }
 
     /// Says who is behind a link.
-    pub(crate) fn sign_in(&self, link: LinkId, device: DeviceKey) {
+    pub(crate) fn sign_in(&self, link: LinkId, identity: &Identity) {
+        let device = DeviceKey { account_id: identity.account_id, device_id: identity.device_id };
         let mut table = self.lock();
         let Some(entry) = table.links.get_mut(&link) else { return };
-        let before = entry.device.replace(device);
+        let before = entry.identity.replace((device, identity.session_id)).map(|(device, _)| device);
         table.forget(link, before);
         table.by_account.entry(device.account_id).or_default().push((device.device_id, link));
     }
@@ -64,7 +72,7 @@ impl Links {
     /// Removes a link.
     pub(crate) fn remove(&self, link: LinkId) {
         let mut table = self.lock();
-        let before = table.links.remove(&link).and_then(|entry| entry.device);
+        let before = table.links.remove(&link).and_then(|entry| entry.device());
         table.forget(link, before);
     }
 
@@ -74,7 +82,7 @@ impl Links {
         let Some(entry) = table.links.get(&link) else { return };
         if entry.orders.try_send(Order::Push(frame)).is_err() {
             // Dropping the only sender ends the link's task.
-            let before = table.links.remove(&link).and_then(|entry| entry.device);
+            let before = table.links.remove(&link).and_then(|entry| entry.device());
             table.forget(link, before);
         }
     }
@@ -84,7 +92,17 @@ impl Links {
         let mut table = self.lock();
         if let Some(entry) = table.links.remove(&link) {
             let _ = entry.orders.try_send(Order::Close);
-            table.forget(link, entry.device);
+            table.forget(link, entry.device());
+        }
+    }
+
+    /// Ends every link of a session.
+    pub(crate) fn close_session(&self, session: SessionId) {
+        let of_session = |link: &Link| link.identity.is_some_and(|(_, other)| other == session);
+        let links: Vec<LinkId> =
+            self.lock().links.iter().filter(|(_, link)| of_session(link)).map(|(id, _)| *id).collect();
+        for link in links {
+            self.close(link);
         }
     }
 
@@ -132,19 +150,35 @@ mod tests {
         Frame::command(Opcode::LEVEL, id, Timestamp::from_ms(1), &proto::Empty {}).unwrap()
     }
 
-    fn bob() -> DeviceKey {
-        DeviceKey { account_id: AccountId::from_bytes([0xB0; 16]), device_id: DeviceId::FIRST }
+    fn bob() -> Identity {
+        Identity {
+            account_id: AccountId::from_bytes([0xB0; 16]),
+            device_id: DeviceId::FIRST,
+            session_id: SessionId([1; 16]),
+            scopes: tacite_accounts::Scopes::DEVICE,
+            expires_at: Timestamp::from_ms(1),
+        }
     }
 
     #[test]
     fn a_link_is_found_by_account_until_it_is_removed() {
         let links = Links::default();
         let (link, _orders) = links.open();
-        links.sign_in(link, bob());
+        links.sign_in(link, &bob());
         assert_eq!(links.of_account(bob().account_id), [(DeviceId::FIRST, link)]);
         links.remove(link);
         assert_eq!(links.of_account(bob().account_id), []);
         assert_eq!(links.count(), 0);
+    }
+
+    #[test]
+    fn the_links_of_an_ended_session_are_closed_and_no_others() {
+        let links = Links::default();
+        let ((one, _orders), (other, _other_orders)) = (links.open(), links.open());
+        links.sign_in(one, &bob());
+        links.sign_in(other, &Identity { session_id: SessionId([2; 16]), ..bob() });
+        links.close_session(SessionId([1; 16]));
+        assert_eq!(links.all(), [other]);
     }
 
     #[tokio::test]

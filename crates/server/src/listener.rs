@@ -49,35 +49,46 @@ pub(crate) async fn serve(
         tracing::debug!(%address, "connection");
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
         let (acceptor, routes) = (acceptor.clone(), routes.clone());
+        let stop = stop.clone();
         tasks.spawn(async move {
-            connection(stream, acceptor, routes).await;
+            connection(stream, acceptor, routes, stop).await;
             drop(place);
         });
     }
 }
 
-async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, routes: Router) {
+async fn connection(
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    routes: Router,
+    stop: CancellationToken,
+) {
     // Frames are small and should leave at once.
     let _ = stream.set_nodelay(true);
     match acceptor {
-        None => http(stream, routes).await,
+        None => http(stream, routes, stop).await,
         Some(acceptor) => match timeout(HANDSHAKE, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => http(stream, routes).await,
+            Ok(Ok(stream)) => http(stream, routes, stop).await,
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
             Err(_) => tracing::debug!("TLS handshake took too long"),
         },
     }
 }
 
-async fn http(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, routes: Router) {
+async fn http(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    routes: Router,
+    stop: CancellationToken,
+) {
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HANDSHAKE)
         .max_headers(32)
         .max_buf_size(16 * 1024)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes))
-        .with_upgrades()
-        .await;
+        .with_upgrades();
+    // A link has left this future by its upgrade and is told to end by itself.
+    let Some(served) = stop.run_until_cancelled(served).await else { return };
     if let Err(error) = served {
         tracing::debug!(%error, "HTTP connection failed");
     }

@@ -113,8 +113,9 @@ pub(crate) async fn refresh<P: Parts>(
     let body: Refresh = frame.read()?;
     let mut rng = hub.chance.fork();
     let outcome = hub.accounts.refresh(&body, session.identity.as_ref(), now, &mut rng).await;
-    if let Err(AccountsError::TokenReused { .. }) = &outcome {
-        tracing::warn!(link = session.link.0, "a refresh token was used twice; its session has been ended");
+    if let Err(AccountsError::TokenReused { session_id }) = &outcome {
+        tracing::warn!("a refresh token was used twice; its session has been ended");
+        hub.links.close_session(*session_id);
     }
     grant(hub, session, &frame.header, now, outcome?)
 }

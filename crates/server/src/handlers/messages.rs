@@ -41,6 +41,8 @@ pub(crate) async fn send<P: Parts>(
     };
     let conversation_id = hub.permit(sender.account_id, recipient).await?;
     hub.meters.messages.admit(sender.account_id, now)?;
+    // The envelope shares the frame's bytes; without it they can be forwarded uncopied.
+    drop(envelope);
     let header = frame.header;
     let parcel = Parcel {
         key: MessageKey { sender_id: sender.account_id, message_id: header.message_id },
