@@ -69,6 +69,11 @@ impl Running {
         Ok((lines, self.child.wait()?))
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// `kill -9`: the program has no chance to do anything more.
     pub fn kill(mut self) -> Result<()> {
         self.child.kill()?;

@@ -54,7 +54,8 @@ impl Server {
     /// A new invitation for `uses` people.
     pub fn invite(&self, uses: u32) -> Result<String> {
         let mut command = Command::new(&self.binaries.tacited);
-        command.arg("invite").arg("--data-dir").arg(self.data()).args(["--uses", &uses.to_string()]);
+        command.arg("invite").arg("--data-dir").arg(self.data());
+        command.args(["--port", &self.address.port().to_string(), "--uses", &uses.to_string()]);
         let finished = Finished::of(&mut command)?.expect(0)?;
         let link = finished.stdout.split_whitespace().find(|word| word.starts_with("tacite://"));
         link.map(str::to_owned).context("`tacited invite` printed no link")

@@ -10,6 +10,7 @@ mod prerequisites;
 mod requirements;
 mod test;
 mod tidy;
+mod up;
 mod workspace;
 
 use std::process::ExitCode;
@@ -19,6 +20,7 @@ use anyhow::{Result, bail};
 const HELP: &str = "\
 cargo xtask COMMAND
 
+  up                            build and run a server on this machine, and say what to do next
   demo [--json]                 two people meet through a real server, from scratch
   test                          formatting, house rules, lints, the wasm build and all tests; what CI runs
   tidy                          the house rules alone
@@ -51,6 +53,7 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["test"] => test::run(),
         ["tidy"] => tidy::run(),
+        ["up"] => up::run(),
         ["demo"] => demo::run(Output::Text),
         ["demo", "--json"] => demo::run(Output::Json),
         ["requirements"] => requirements::run(Output::Text),

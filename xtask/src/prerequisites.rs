@@ -17,12 +17,20 @@ type Tool = (&'static str, &'static str);
 
 /// SQLite, SQLCipher and the cryptographic libraries are compiled from source.
 const NATIVE: [Tool; 3] = [("cc", "gcc"), ("make", "make"), ("perl", "perl")];
-/// The same for the browser.
+/// Clients in other languages, which the tests run against ours.
+const PEERS: [Tool; 2] = [("node", "nodejs"), ("npm", "npm")];
+/// SQLCipher for the browser.
 const WASM: [Tool; 2] = [("clang", "clang"), ("llvm-ar", "llvm")];
 
 /// What building and running the programs needs.
 pub(crate) fn native() -> Result<()> {
     tools(&NATIVE)
+}
+
+/// What tests need that run programs of others: Signal's own library and a client in JavaScript. The tests fetch them
+/// from npm, as their lockfiles say, into cargo's target directory.
+pub(crate) fn peers() -> Result<()> {
+    tools(&PEERS)
 }
 
 /// What formatting and linting needs.

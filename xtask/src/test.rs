@@ -37,6 +37,7 @@ pub(crate) fn run() -> Result<()> {
 fn needs() -> Result<()> {
     prerequisites::native()?;
     prerequisites::lints()?;
+    prerequisites::peers()?;
     prerequisites::wasm()
 }
 

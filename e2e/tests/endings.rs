@@ -1,0 +1,56 @@
+//! Programs end cleanly when they are told to.
+
+use anyhow::{Result, ensure};
+use tacite_e2e::{Message, World};
+
+// I1
+#[test]
+fn the_server_ends_cleanly_and_starts_again() -> Result<()> {
+    let mut world = World::new()?;
+    let alice = world.person("alice")?;
+    world.server.stop()?;
+    world.server.restart()?;
+    alice.results(&["contacts", "list"])?;
+    world.server.interrupt()?;
+    world.server.restart()?;
+    alice.listen_until_level()?;
+    Ok(())
+}
+
+// The server waits for nobody who stays connected.
+#[test]
+fn the_server_ends_although_somebody_listens() -> Result<()> {
+    let mut world = World::new()?;
+    let (alice, bob) = world.contacts("alice", "bob")?;
+    let mut listening = bob.start(&["listen"])?;
+    alice.send(&bob, "still there?", "received")?;
+    listening.next_line()?;
+    world.server.stop()?;
+    world.server.restart()?;
+    alice.send(&bob, "and now?", "received")?;
+    assert_eq!(Message::from_line(&listening.next_line()?)?.text, "and now?");
+    Ok(())
+}
+
+// H1: one Ctrl+C, or SIGTERM.
+#[test]
+fn listening_ends_cleanly() -> Result<()> {
+    let world = World::new()?;
+    let (alice, bob) = world.contacts("alice", "bob")?;
+    for interrupted in [true, false] {
+        let mut listening = bob.start(&["listen"])?;
+        alice.send(&bob, "ready?", "received")?;
+        listening.next_line()?;
+        if interrupted {
+            listening.interrupt()?;
+        } else {
+            listening.terminate()?;
+        }
+        let (lines, status) = listening.wait()?;
+        ensure!(status.code() == Some(0), "listening ended with {status}");
+        assert_eq!(lines, [""; 0]);
+    }
+    alice.send(&bob, "gone?", "sent")?;
+    assert_eq!(bob.listen_until_level()?.len(), 1);
+    Ok(())
+}

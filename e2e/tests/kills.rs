@@ -1,0 +1,179 @@
+//! `kill -9` of a client at each stage of each command, and of the server in between.
+//!
+//! A proxy stops the command at its n-th piece of network traffic, for n = 0, 1, 2 …; there it is killed, with that
+//! piece on its way. Then the person tries again, and nothing may be lost, doubled or out of order.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use tacite_e2e::{Message, Person, Proxy, Weather, World};
+
+/// What a command came to that was to be stopped at one piece.
+#[derive(Debug, PartialEq, Eq)]
+enum Stopped {
+    /// It was killed there.
+    Killed,
+    /// It ended before so many pieces had come.
+    Ended,
+}
+
+/// Runs a command of `person` and kills it when `pieces` pieces have passed.
+fn stop_after(world: &World, person: &mut Person, pieces: usize, arguments: &[&str]) -> Result<Stopped> {
+    let weather = Weather { freeze_after_pieces: Some(pieces), ..Weather::CALM };
+    let proxy = Proxy::start(world.server.address(), weather)?;
+    person.connect_by_way_of(Some(proxy.address()));
+    let mut running = person.start(arguments)?;
+    while !proxy.is_frozen() && !running.has_ended()? {
+        // Neither tells of itself.
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let stopped = if proxy.is_frozen() { Stopped::Killed } else { Stopped::Ended };
+    running.kill()?;
+    person.connect_by_way_of(Some(world.server.address()));
+    Ok(stopped)
+}
+
+/// The other's side of a conversation: only what they heard.
+fn heard(messages: &[Message]) -> Vec<&str> {
+    messages.iter().filter(|message| !message.outgoing).map(|message| message.text.as_str()).collect()
+}
+
+/// This person's side of a conversation.
+fn said(messages: &[Message]) -> Vec<&str> {
+    messages.iter().filter(|message| message.outgoing).map(|message| message.text.as_str()).collect()
+}
+
+// B1, T20
+#[test]
+fn registering_survives_a_kill_at_each_stage() -> Result<()> {
+    let world = World::new()?;
+    let bob = world.person("bob")?;
+    for stage in 0.. {
+        let mut alice = world.stranger(&format!("alice{stage}"))?;
+        let handle = alice.handle();
+        let invitation = world.server.invite(1)?;
+        let register = ["register", handle.as_str(), "--invite", invitation.as_str()];
+        let stopped = stop_after(&world, &mut alice, stage, &register)?;
+        if stopped == Stopped::Killed {
+            finish_registration(&alice, &register)
+                .with_context(|| format!("after a kill at piece {stage}"))?;
+        }
+        alice.befriend(&bob)?;
+        bob.send(&alice, "welcome", "sent")?;
+        let messages = alice.listen_until_level()?;
+        assert_eq!(heard(&messages), ["welcome"], "after a kill at piece {stage}");
+        if stopped == Stopped::Ended {
+            ensure!(stage > 10, "the command ended after {stage} pieces: was it stopped at all?");
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Registers again; if the server had taken the first attempt, the profile already is this account.
+fn finish_registration(alice: &Person, register: &[&str]) -> Result<()> {
+    if alice.run(register)?.code == Some(0) {
+        return Ok(());
+    }
+    alice.results(&["contacts", "list"]).map(drop)
+}
+
+// C2
+#[test]
+fn becoming_contacts_survives_a_kill_at_each_stage() -> Result<()> {
+    let world = World::new()?;
+    for (asks, command) in [(true, "request"), (false, "accept")] {
+        for stage in 0.. {
+            let mut alice = world.person(&format!("alice-{command}{stage}"))?;
+            let mut bob = world.person(&format!("bob-{command}{stage}"))?;
+            let (alices, bobs) = (alice.handle(), bob.handle());
+            let stopped = if asks {
+                stop_after(&world, &mut alice, stage, &["contacts", "request", &bobs])?
+            } else {
+                alice.results(&["contacts", "request", &bobs])?;
+                stop_after(&world, &mut bob, stage, &["contacts", "accept", &alices])?
+            };
+            alice.results(&["contacts", "request", &bobs])?;
+            bob.results(&["contacts", "accept", &alices])?;
+            alice.send(&bob, "there you are", "sent")?;
+            assert_eq!(heard(&bob.listen_until_level()?), ["there you are"], "{command}, piece {stage}");
+            if stopped == Stopped::Ended {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+// C6, T20: what is in the author's outbox arrives once and in order; what is not, not at all.
+#[test]
+fn sending_survives_a_kill_at_each_stage() -> Result<()> {
+    let world = World::new()?;
+    let (mut alice, bob) = world.contacts("alice", "bob")?;
+    for stage in 0.. {
+        let text = format!("number {stage}");
+        let stopped = stop_after(&world, &mut alice, stage, &["send", "@bob", &text, "--wait", "sent"])?;
+        if stage % 3 == 0 {
+            // Half of what is heard comes from an outbox, the rest from the next command's.
+            alice.listen_until_level()?;
+            bob.listen_until_level()?;
+        }
+        if stopped == Stopped::Ended {
+            break;
+        }
+    }
+    alice.send(&bob, "the last", "sent")?;
+    alice.listen_until_level()?;
+    bob.listen_until_level()?;
+    let (alices, bobs) = (alice.history(&bob)?, bob.history(&alice)?);
+    assert_eq!(said(&alices), heard(&bobs));
+    ensure!(said(&alices).len() > 10, "only {} messages were written", said(&alices).len());
+    Ok(())
+}
+
+// C6, T14, T20
+#[test]
+fn hearing_survives_a_kill_at_each_stage() -> Result<()> {
+    let world = World::new()?;
+    let (alice, mut bob) = world.contacts("alice", "bob")?;
+    let mut texts = Vec::new();
+    for stage in 0.. {
+        for part in ["first", "second"] {
+            let text = format!("{part} of {stage}");
+            alice.send(&bob, &text, "sent")?;
+            texts.push(text);
+        }
+        if stop_after(&world, &mut bob, stage, &["listen", "--until-level"])? == Stopped::Ended {
+            break;
+        }
+    }
+    bob.listen_until_level()?;
+    assert_eq!(heard(&bob.history(&alice)?), texts);
+    alice.listen_until_level()?;
+    let states: Vec<_> =
+        alice.history(&bob)?.into_iter().filter(|message| message.state != "received").collect();
+    assert_eq!(states, [], "these are not known as received");
+    Ok(())
+}
+
+// C6, T20
+#[test]
+fn a_conversation_survives_a_server_that_is_killed_again_and_again() -> Result<()> {
+    let mut world = World::new()?;
+    let (alice, bob) = world.contacts("alice", "bob")?;
+    let mut texts = Vec::new();
+    for round in 0..4 {
+        let text = format!("before {round}");
+        alice.send(&bob, &text, "sent")?;
+        texts.push(text);
+        world.server.kill()?;
+        let text = format!("after {round}");
+        alice.send(&bob, &text, "queued")?;
+        texts.push(text);
+        world.server.restart()?;
+    }
+    alice.listen_until_level()?;
+    bob.listen_until_level()?;
+    assert_eq!(heard(&bob.history(&alice)?), texts);
+    Ok(())
+}
