@@ -26,10 +26,10 @@ fn exchange(victim: &'static str, crash: Option<(usize, Crash)>) -> World {
     world
 }
 
-/// The bodies that were sent under each id: exactly one, however often.
-fn assert_same_bytes(world: &World) {
+/// The bodies that left under each id, arrived or not: exactly one, however often.
+pub(crate) fn assert_same_bytes(world: &World) {
     let mut bodies: BTreeMap<MessageId, Vec<u8>> = BTreeMap::new();
-    for frame in world.server.commands.iter().filter(|frame| frame.header.opcode == Opcode::SEND_DIRECT) {
+    for frame in world.sent.iter().filter(|frame| frame.header.opcode == Opcode::SEND_DIRECT) {
         let body = frame.body().to_vec();
         let first = bodies.entry(frame.header.message_id).or_insert_with(|| body.clone());
         assert!(*first == body, "two ciphertexts for one message");
@@ -70,7 +70,9 @@ fn t20_a_crash_at_every_input_loses_nothing() {
         let inputs = calm.device(victim).inputs;
         assert!(inputs > 10, "{inputs}");
         for at in 1..=inputs {
-            for crash in [Crash::BeforeCommit, Crash::BeforeEffects, Crash::AfterEffects(1)] {
+            for crash in
+                [Crash::BeforeCommit, Crash::BeforeEffects, Crash::AfterEffects(1), Crash::AfterEffects(2)]
+            {
                 let mut world = exchange(victim, Some((at, crash)));
                 assert_all_well(&mut world, &format!("{victim} {at} {crash:?}"));
             }

@@ -1,6 +1,7 @@
 //! Links: how they begin, break and come back.
 
-use tacite_core::{Event, Input, Intent, LinkStatus, Problem};
+use tacite_core::{Core, Event, Input, Intent, LinkStatus, Problem};
+use tacite_model::Secret;
 use tacite_wire::{Code, Opcode};
 
 use crate::server::Mischief;
@@ -65,17 +66,20 @@ fn tokens_are_refreshed_in_time() {
 // T54: a refresh whose answer is lost is not repeated with the same token, which would look like theft.
 #[test]
 fn t54_a_refresh_token_is_never_used_twice() {
-    let mut world = World::of_contacts();
-    world.server.plan(Opcode::REFRESH, Mischief::Ignore);
-    world.server.plan(Opcode::REFRESH, Mischief::Ignore);
-    world.pass(20 * 60_000);
+    let mut world = World::of_strangers();
+    let refresh_at = world.now.plus_ms(13 * 60_000);
+    world.start("alice");
     world.settle();
-    for name in ["alice", "bob"] {
-        let account_id = world.account_id(name);
-        assert!(!world.server.accounts[&account_id].signed_out, "{name}");
-        assert_eq!(world.device(name).link(), LinkStatus::Level);
-    }
-    assert_eq!(count(&world, Opcode::SIGN_IN), 4);
+    world.now = refresh_at;
+    world.input("alice", Input::Timer);
+    // The server has exchanged the token, the answer never arrives.
+    world.intercept("alice", Opcode::REFRESH);
+    world.cut("alice");
+    world.settle();
+    assert_eq!(world.device("alice").link(), LinkStatus::Level);
+    world.pass(20 * 60_000);
+    assert_eq!(world.device("alice").link(), LinkStatus::Level);
+    assert!(!world.server.accounts[&world.account_id("alice")].signed_out);
 }
 
 #[test]
@@ -122,7 +126,7 @@ fn what_is_refused_for_good_is_not_tried_again() {
     let cases: [(Prepare, &str); 6] = [
         (|world| world.server.versions = (2, 3), "incompatible"),
         (|world| world.server.plan(Opcode::HELLO, Mischief::Refuse(Code::INCOMPATIBLE, 0)), "incompatible"),
-        (|world| world.server.deployment_key_required = true, "deployment-key-wrong"),
+        (|world| world.server.deployment_key = Some(b"club".to_vec()), "deployment-key-wrong"),
         (|world| world.server.name = "evil.example".to_owned(), "other-server"),
         (
             |world| world.server.plan(Opcode::SIGN_IN, Mischief::Refuse(Code::SESSION_ENDED, 0)),
@@ -141,6 +145,20 @@ fn what_is_refused_for_good_is_not_tried_again() {
         assert_eq!(world.device("alice").link(), LinkStatus::Offline { retry_at: None }, "{word}");
         assert_eq!(world.device("alice").notices(), [word]);
         assert_eq!(world.device("alice").failure(request), word);
+    }
+}
+
+// A5: a server that accepts its own clients only.
+#[test]
+fn the_deployment_key_opens_a_server_that_demands_it() {
+    for (key, status) in [("club", LinkStatus::Level), ("pub", LinkStatus::Offline { retry_at: None })] {
+        let mut world = World::of_strangers();
+        world.server.deployment_key = Some(b"club".to_vec());
+        let key = Secret::new(key.as_bytes().to_vec());
+        world.device("alice").core = Core::with_deployment_key(key);
+        world.start("alice");
+        world.settle();
+        assert_eq!(world.device("alice").link(), status);
     }
 }
 

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use tacite_core::MessageState;
 use tacite_wire::{Code, Opcode};
 
+use crate::crashes::assert_same_bytes;
 use crate::server::Mischief;
 use crate::world::{Crash, World};
 
@@ -103,5 +104,6 @@ proptest! {
         world.settle_within(6 * 60_000);
         assert_all_well(&mut world, "alice", "bob");
         assert_all_well(&mut world, "bob", "alice");
+        assert_same_bytes(&world);
     }
 }

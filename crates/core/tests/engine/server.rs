@@ -9,14 +9,16 @@ mod messages;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use hmac::{Hmac, KeyInit, Mac};
 use opaque_ke::ServerSetup;
 use prost::Message;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
+use sha2::Sha256;
 use tacite_model::{AccountId, MessageId, Timestamp};
 use tacite_wire::password::Suite;
-use tacite_wire::proto::{Connected, DeliveryMode, Empty, Failure};
-use tacite_wire::{Code, Frame, Opcode, Status};
+use tacite_wire::proto::{Connected, DeliveryMode, Empty, Failure, Hello};
+use tacite_wire::{Code, Frame, Opcode, Status, signing};
 
 pub(crate) use accounts::Account;
 use accounts::Step;
@@ -53,7 +55,7 @@ pub(crate) enum Mischief {
 pub(crate) struct Server {
     pub(crate) name: String,
     pub(crate) versions: (u32, u32),
-    pub(crate) deployment_key_required: bool,
+    pub(crate) deployment_key: Option<Vec<u8>>,
     pub(crate) setup: ServerSetup<Suite>,
     pub(crate) accounts: BTreeMap<AccountId, Account>,
     pub(crate) links: BTreeMap<LinkId, Link>,
@@ -82,7 +84,7 @@ impl Server {
         Self {
             name: "club.example".to_owned(),
             versions: (1, 1),
-            deployment_key_required: false,
+            deployment_key: None,
             setup: ServerSetup::new(&mut accounts::Rng08(&mut rng)),
             accounts: BTreeMap::new(),
             links: BTreeMap::new(),
@@ -116,7 +118,7 @@ impl Server {
             software: "server of the tests".to_owned(),
             server_name: self.name.clone(),
             challenge: link.challenge.to_vec().into(),
-            deployment_key_required: self.deployment_key_required,
+            deployment_key_required: self.deployment_key.is_some(),
             delivery_mode: DeliveryMode::Inline.into(),
             messages_per_second_max: 5,
             signed_in: link.account_id.is_some(),
@@ -157,9 +159,16 @@ impl Server {
     }
 
     fn hello(&mut self, link_id: LinkId, frame: &Frame) {
-        if let Some(link) = self.links.get_mut(&link_id) {
-            link.greeted = true;
+        let hello: Hello = frame.read().unwrap();
+        let link = self.links.get_mut(&link_id).unwrap();
+        if let Some(key) = &self.deployment_key {
+            let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+            mac.update(&signing::deployment_text(&link.challenge));
+            if mac.verify_slice(&hello.deployment_proof).is_err() {
+                return self.refuse(link_id, frame, Code::DEPLOYMENT_KEY_WRONG);
+            }
         }
+        link.greeted = true;
         self.answer(link_id, frame, Status::FINISHED, Code::DONE, &Empty {});
     }
 

@@ -1,9 +1,10 @@
 //! Becoming contacts and exchanging messages.
 
 use tacite_core::{Event, Intent, LinkStatus, MessageState, Outcome, Standing, queries};
+use tacite_model::MessageId;
 use tacite_model::limits::TEXT_BYTES_MAX;
 use tacite_seal::{SealKind, Sealed};
-use tacite_wire::proto::Envelope;
+use tacite_wire::proto::{DeviceBundle, Envelope, KeyBundles};
 use tacite_wire::{Code, Opcode};
 
 use crate::server::Mischief;
@@ -230,6 +231,37 @@ fn refused_for_now_is_sent_again_refused_for_good_is_told() {
     let changed =
         |event: &&Event| matches!(event, Event::MessageChanged(view) if view.state == MessageState::Failed);
     assert_eq!(world.device("alice").events.iter().filter(changed).count(), 1);
+}
+
+// Answers do not name the device, so the copies of one message go one after the other.
+#[test]
+fn every_device_of_the_recipient_gets_a_copy() {
+    let mut world = World::of_contacts();
+    world.send("alice", "bob", "hello");
+    world.send("alice", "bob", "again");
+    let answer = world.intercept("alice", Opcode::FETCH_KEYS);
+    let mut bundles: KeyBundles = answer.read().unwrap();
+    let second = DeviceBundle { device_id: 2, ..bundles.devices[0].clone() };
+    bundles.devices.push(second);
+    world.forge("alice", &answer, &bundles);
+    world.settle();
+    let copies: Vec<(u32, bool)> = world
+        .sent
+        .iter()
+        .filter(|frame| frame.header.opcode == Opcode::SEND_DIRECT)
+        .map(|frame| {
+            (frame.read::<Envelope>().unwrap().recipient_device, frame.header.message_id == first_id(&world))
+        })
+        .collect();
+    assert_eq!(copies, [(1, true), (2, true), (1, false), (2, false)]);
+    assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received; 2]);
+    assert_eq!(world.device("bob").received("alice"), ["hello", "again"]);
+}
+
+/// The id of the first message that was sent.
+fn first_id(world: &World) -> MessageId {
+    let mut messages = world.sent.iter().filter(|frame| frame.header.opcode == Opcode::SEND_DIRECT);
+    messages.next().unwrap().header.message_id
 }
 
 #[test]

@@ -63,6 +63,8 @@ pub(crate) struct World {
     /// Frames on their way to the server, and to devices.
     pub(crate) up: VecDeque<(LinkId, Frame)>,
     pub(crate) down: VecDeque<(LinkId, Frame)>,
+    /// Every frame that any device ever sent, whether or not it arrived.
+    pub(crate) sent: Vec<Frame>,
     /// Whether the network lets new links through.
     pub(crate) network_up: bool,
     links_made: u64,
@@ -77,6 +79,7 @@ impl World {
             devices: BTreeMap::new(),
             up: VecDeque::new(),
             down: VecDeque::new(),
+            sent: Vec::new(),
             network_up: true,
             links_made: 0,
         }
@@ -295,6 +298,7 @@ impl World {
         match effect {
             Effect::OpenLink { bearer, .. } => self.device(name).opening = Some(Opening { bearer }),
             Effect::Send(frame) => {
+                self.sent.push(frame.clone());
                 if let Some(link_id) = self.device(name).link {
                     self.up.push_back((link_id, frame));
                 }

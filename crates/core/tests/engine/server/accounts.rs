@@ -22,7 +22,8 @@ pub(crate) struct Account {
     pub(crate) password: Option<ServerRegistration<Suite>>,
     pub(crate) words: Option<ServerRegistration<Suite>>,
     pub(crate) signed_out: bool,
-    pub(crate) access_token: String,
+    /// All that were ever granted: this server never forgets one.
+    pub(crate) access_tokens: Vec<String>,
     pub(crate) refresh_token: String,
     pub(crate) signed_prekey: Option<proto::SignedPrekey>,
     pub(crate) last_resort: Option<proto::SignedPrekey>,
@@ -53,7 +54,9 @@ impl Server {
     }
 
     pub(super) fn account_of_token(&self, token: &str) -> Option<AccountId> {
-        let live = |account: &Account| !account.signed_out && account.access_token == token;
+        let live = |account: &Account| {
+            !account.signed_out && account.access_tokens.iter().any(|granted| granted == token)
+        };
         self.accounts.iter().find(|(_, account)| live(account)).map(|(id, _)| *id)
     }
 
@@ -232,11 +235,12 @@ impl Server {
         let number = self.tick();
         let account = self.accounts.get_mut(&account_id).unwrap();
         account.signed_out = false;
-        account.access_token = format!("access-{number}");
+        let access_token = format!("access-{number}");
+        account.access_tokens.push(access_token.clone());
         account.refresh_token = format!("refresh-{number}");
         let granted = SessionGranted {
             account_id: account_id.as_bytes().to_vec().into(),
-            access_token: account.access_token.clone(),
+            access_token,
             access_expires_at_ms: frame.header.timestamp.as_ms() + 15 * 60_000,
             refresh_token: account.refresh_token.clone(),
             refresh_expires_at_ms: frame.header.timestamp.as_ms() + 30 * 24 * 3_600_000,
@@ -302,7 +306,7 @@ impl Account {
             password: None,
             words: None,
             signed_out: false,
-            access_token: "none yet".to_owned(),
+            access_tokens: Vec::new(),
             refresh_token: "none yet".to_owned(),
             signed_prekey: None,
             last_resort: None,
