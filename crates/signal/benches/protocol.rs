@@ -100,21 +100,23 @@ fn one_chain() -> (f64, f64) {
 }
 
 /// One message each way, each with a step of the Double Ratchet; the KEM works in some rounds only.
+///
+/// Two labels take 174 messages, so the costs repeat every 87 rounds: the median is taken of each round in the cycle.
 fn ping_pong() {
+    const CYCLE: usize = 87;
     let (mut alice, mut bob) = Side::pair();
     let (to_bob, to_alice) = (bob.device.address.clone(), alice.device.address.clone());
-    let rounds = sample(870, || {
+    let rounds = sample(20 * CYCLE, || {
         let message = alice.send(&to_bob);
         bob.receive(&to_alice, &message);
         let message = bob.send(&to_alice);
         alice.receive(&to_bob, &message);
     });
-    let mean = rounds.iter().sum::<f64>() / 870.0;
-    report("ping-pong of two messages, without a KEM step", median(rounds.clone()), Some(330.0));
-    report("ping-pong of two messages, mean over 20 labels", mean, Some(330.0));
-    let mut sorted = rounds;
-    sorted.sort_by(f64::total_cmp);
-    report("ping-pong of two messages, with a KEM step (p97)", sorted[844], None);
+    let cycle: Vec<f64> =
+        (0..CYCLE).map(|first| median(rounds.iter().skip(first).step_by(CYCLE).copied().collect())).collect();
+    report("ping-pong of two messages, without a KEM step", median(cycle.clone()), Some(330.0));
+    report("ping-pong of two messages, mean with KEM steps", cycle.iter().sum::<f64>() / 87.0, Some(330.0));
+    report("ping-pong of two messages, dearest round", cycle.into_iter().fold(0.0, f64::max), None);
 }
 
 fn storage() {

@@ -3,7 +3,7 @@
 //! Invariant: a bundle is foreign data; [`PreKeyBundle::verify`] must succeed before any of its keys is used, and sessions do that themselves.
 
 use crate::{
-    curve::{KeyError, Point, PublicKey},
+    curve::{KeyError, Point, PublicKey, SignerKey},
     kyber::KyberPublicKey,
     xeddsa::{self, SignatureError},
 };
@@ -63,8 +63,9 @@ impl PreKeyBundle {
 
     pub(crate) fn verified_keys(&self) -> Result<VerifiedKeys, BundleError> {
         let identity = Point::checked(&self.identity_key)?;
-        xeddsa::verify(&identity, &self.signed_prekey.encode(), &self.signed_prekey_signature)?;
-        xeddsa::verify(&identity, &self.kyber_prekey.encode(), &self.kyber_prekey_signature)?;
+        let signer = SignerKey::new(&identity);
+        xeddsa::verify(&signer, &self.signed_prekey.encode(), &self.signed_prekey_signature)?;
+        xeddsa::verify(&signer, &self.kyber_prekey.encode(), &self.kyber_prekey_signature)?;
         let signed_prekey = Point::checked(&self.signed_prekey)?;
         let one_time_prekey =
             self.one_time_prekey.as_ref().map(|(_, key)| Point::checked(key)).transpose()?;

@@ -14,6 +14,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::{
+    codec::{Reader, StoredError, Writer},
     kdf::hedged,
     secret::Secret,
     xeddsa::{self, SignatureError},
@@ -84,7 +85,10 @@ impl PublicKey {
     /// Verifies a 64-byte XEdDSA signature over `message`; see the `xeddsa` section of the crate documentation for how strict.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
         let point = Point::on_curve(self).map_err(|_| SignatureError)?;
-        xeddsa::verify(&point, message, signature)
+        if point.edwards.is_small_order() {
+            return Err(SignatureError);
+        }
+        xeddsa::verify(&SignerKey::new(&point), message, signature)
     }
 }
 
@@ -142,6 +146,13 @@ impl PrivateKey {
         self.0.expose()
     }
 
+    /// A key from our own storage, where only clamped ones are.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, StoredError> {
+        let stored = reader.secret()?;
+        let key = Self::from_secret(&stored);
+        if key.0 == stored { Ok(key) } else { Err(StoredError::Damaged) }
+    }
+
     /// X25519 with a checked key, computed on the Edwards curve, where the checks have already brought it.
     pub(crate) fn agree_with(&self, theirs: &Point) -> Result<Secret<32>, KeyError> {
         contributory(&theirs.edwards.mul_clamped(*self.0.expose()).to_montgomery())
@@ -189,35 +200,52 @@ impl KeyPair {
         Self::from_private(PrivateKey::from_secret(&hedged(rng, state, purpose)))
     }
 
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        writer.bytes(&self.public.0);
+        writer.bytes(self.private.expose());
+    }
+
     /// A pair from our own storage, without recomputing the public half.
-    pub(crate) fn restore(public: [u8; 32], private: &Secret<32>) -> Self {
-        Self { public: PublicKey(public), private: PrivateKey::from_secret(private) }
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, StoredError> {
+        Ok(Self { public: PublicKey(reader.array()?), private: PrivateKey::read(reader)? })
     }
 }
 
 /// A peer's public key, checked and converted to the Edwards form, the sign of x being positive.
 pub(crate) struct Point {
     edwards: EdwardsPoint,
-    compressed: [u8; 32],
 }
 
 impl Point {
     /// Checks everything: canonical, on the curve, in the subgroup of prime order and not its identity.
     pub(crate) fn checked(key: &PublicKey) -> Result<Self, KeyError> {
         let point = Self::on_curve(key)?;
-        if point.edwards.is_torsion_free() { Ok(point) } else { Err(KeyError::Point) }
+        // Order times P is zero if and only if (order − 1) times P is −P; public keys need no constant time. The identity of the Edwards
+        // curve has no u-coordinate.
+        let product =
+            EdwardsPoint::vartime_double_scalar_mul_basepoint(&-Scalar::ONE, &point.edwards, &Scalar::ZERO);
+        if product == -point.edwards { Ok(point) } else { Err(KeyError::Point) }
     }
 
-    /// Checks that the key is canonical and on the curve and not of low order. Enough for a signature.
-    pub(crate) fn on_curve(key: &PublicKey) -> Result<Self, KeyError> {
+    /// Checks that the key is canonical and on the curve.
+    fn on_curve(key: &PublicKey) -> Result<Self, KeyError> {
         if !is_canonical(&key.0) {
             return Err(KeyError::Point);
         }
         let edwards = MontgomeryPoint(key.0).to_edwards(0).ok_or(KeyError::Point)?;
-        if edwards.is_small_order() {
-            return Err(KeyError::Point);
-        }
-        Ok(Self { edwards, compressed: edwards.compress().to_bytes() })
+        Ok(Self { edwards })
+    }
+}
+
+/// A key for the verification of signatures, both signs of x in one.
+pub(crate) struct SignerKey {
+    edwards: EdwardsPoint,
+    compressed: [u8; 32],
+}
+
+impl SignerKey {
+    pub(crate) fn new(point: &Point) -> Self {
+        Self { edwards: point.edwards, compressed: point.edwards.compress().to_bytes() }
     }
 
     /// The point with the given sign of x, and its compressed form.

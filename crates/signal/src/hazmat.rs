@@ -40,3 +40,86 @@ pub fn skip_keys(record: &mut SessionRecord, seeds: u32, pq_keys: u32, rng: &mut
         session.skip_keys(seeds, pq_keys, rng);
     }
 }
+
+/// The decoders, each with what must hold of whatever it accepts. For fuzzing; a panic is a finding. Each says whether it accepted.
+pub mod decoders {
+    use crate::{
+        braid::round_trip_message,
+        bundle::PreKeyBundle,
+        curve::PublicKey,
+        kyber::KyberPublicKey,
+        message::{PreKeyMessage, WhisperMessage},
+        record::SessionRecord,
+    };
+
+    /// A decoder under test.
+    pub type Decoder = fn(&[u8]) -> bool;
+
+    /// All decoders with the names of their fuzz targets.
+    pub const ALL: [(&str, Decoder); 5] = [
+        ("signal_message", message),
+        ("signal_prekey_message", prekey_message),
+        ("signal_ratchet_message", ratchet_message),
+        ("signal_stored_session", stored_session),
+        ("signal_bundle", bundle),
+    ];
+
+    /// The inner message: what it authenticates and its MAC are the whole.
+    #[must_use]
+    pub fn message(bytes: &[u8]) -> bool {
+        let decoded = WhisperMessage::decode(bytes);
+        decoded.inspect(|message| assert_eq!([message.authenticated, &message.mac].concat(), bytes)).is_ok()
+    }
+
+    /// The prekey message: encoding it again and decoding that changes nothing.
+    #[must_use]
+    pub fn prekey_message(bytes: &[u8]) -> bool {
+        let Ok(message) = PreKeyMessage::decode(bytes) else { return false };
+        assert_eq!(PreKeyMessage::decode(&message.clone().encode()).as_ref(), Ok(&message));
+        true
+    }
+
+    /// The post-quantum part of a message: encoding it again and decoding that changes nothing.
+    #[must_use]
+    pub fn ratchet_message(bytes: &[u8]) -> bool {
+        round_trip_message(bytes)
+    }
+
+    /// A stored record: it is stored again as it was.
+    #[must_use]
+    pub fn stored_session(bytes: &[u8]) -> bool {
+        SessionRecord::from_bytes(bytes)
+            .inspect(|record| assert_eq!(record.to_bytes().as_slice(), bytes))
+            .is_ok()
+    }
+
+    /// The keys and signatures of a bundle, one behind the other; all checks are made.
+    #[must_use]
+    pub fn bundle(bytes: &[u8]) -> bool {
+        parse_bundle(bytes).is_some_and(|bundle| bundle.verify().is_ok())
+    }
+
+    fn parse_bundle(bytes: &[u8]) -> Option<PreKeyBundle> {
+        let (identity_key, rest) = bytes.split_at_checked(PublicKey::LENGTH)?;
+        let (signed_prekey, rest) = rest.split_at_checked(PublicKey::LENGTH)?;
+        let (signed_prekey_signature, rest) = rest.split_first_chunk()?;
+        let (kyber_prekey, rest) = rest.split_at_checked(KyberPublicKey::LENGTH)?;
+        let (kyber_prekey_signature, one_time_prekey) = rest.split_first_chunk()?;
+        let one_time_prekey = match one_time_prekey {
+            [] => None,
+            bytes => Some((1, PublicKey::decode(bytes).ok()?)),
+        };
+        Some(PreKeyBundle {
+            registration_id: 1,
+            device_id: 1,
+            identity_key: PublicKey::decode(identity_key).ok()?,
+            signed_prekey_id: 1,
+            signed_prekey: PublicKey::decode(signed_prekey).ok()?,
+            signed_prekey_signature: *signed_prekey_signature,
+            kyber_prekey_id: 1,
+            kyber_prekey: KyberPublicKey::decode(kyber_prekey).ok()?,
+            kyber_prekey_signature: *kyber_prekey_signature,
+            one_time_prekey,
+        })
+    }
+}

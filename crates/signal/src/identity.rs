@@ -59,7 +59,7 @@ impl IdentityKeyPair {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StoredError> {
         let mut reader = Reader::new(bytes);
         reader.version(VERSION)?;
-        let private = PrivateKey::from_secret(&reader.secret()?);
+        let private = PrivateKey::read(&mut reader)?;
         reader.end()?;
         Ok(Self::from_private(private))
     }

@@ -41,6 +41,7 @@ mod pqxdh;
 mod prekeys;
 mod ratchet;
 mod record;
+pub mod rotation;
 mod secret;
 mod session;
 mod skipped;

@@ -10,7 +10,7 @@ use crate::{
     codec::{Reader, StoredError, Writer},
     curve::{KeyPair, PublicKey},
     identity::IdentityKeyPair,
-    kyber::{KyberKeyPair, PRIVATE_KEY_LENGTH},
+    kyber::{KyberKeyPair, KyberPublicKey, PRIVATE_KEY_LENGTH},
 };
 
 const VERSION: u8 = 1;
@@ -100,7 +100,7 @@ impl SignedPreKeyRecord {
         let mut writer = Writer::with_capacity(133);
         writer.u8(VERSION);
         writer.u32(self.id);
-        write_pair(&mut writer, &self.pair);
+        self.pair.write(&mut writer);
         writer.bytes(&self.signature);
         writer.finish()
     }
@@ -109,7 +109,8 @@ impl SignedPreKeyRecord {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StoredError> {
         let mut reader = Reader::new(bytes);
         reader.version(VERSION)?;
-        let record = Self { id: reader.u32()?, pair: read_pair(&mut reader)?, signature: reader.array()? };
+        let record =
+            Self { id: reader.u32()?, pair: KeyPair::read(&mut reader)?, signature: reader.array()? };
         reader.end()?;
         Ok(record)
     }
@@ -131,7 +132,7 @@ impl KyberPreKeyRecord {
 
     /// The public half.
     #[must_use]
-    pub fn public(&self) -> crate::kyber::KyberPublicKey {
+    pub fn public(&self) -> KyberPublicKey {
         self.pair.public()
     }
 
@@ -195,7 +196,7 @@ impl OneTimePreKeyRecord {
         let mut writer = Writer::with_capacity(69);
         writer.u8(VERSION);
         writer.u32(self.id);
-        write_pair(&mut writer, &self.pair);
+        self.pair.write(&mut writer);
         writer.finish()
     }
 
@@ -203,17 +204,11 @@ impl OneTimePreKeyRecord {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StoredError> {
         let mut reader = Reader::new(bytes);
         reader.version(VERSION)?;
-        let record = Self { id: reader.u32()?, pair: read_pair(&mut reader)? };
+        let record = Self { id: reader.u32()?, pair: KeyPair::read(&mut reader)? };
         reader.end()?;
         Ok(record)
     }
 }
 
-fn write_pair(writer: &mut Writer, pair: &KeyPair) {
-    writer.bytes(pair.public().u_coordinate());
-    writer.bytes(pair.private().expose());
-}
-
-fn read_pair(reader: &mut Reader<'_>) -> Result<KeyPair, StoredError> {
-    Ok(KeyPair::restore(reader.array()?, &reader.secret()?))
-}
+#[cfg(test)]
+mod tests;

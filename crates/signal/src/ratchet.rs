@@ -162,8 +162,7 @@ impl DoubleRatchet {
 
     pub(crate) fn write(&self, writer: &mut Writer) {
         writer.bytes(self.root.expose());
-        writer.bytes(self.own.public().u_coordinate());
-        writer.bytes(self.own.private().expose());
+        self.own.write(writer);
         self.sending.write(writer);
         writer.u32(self.previous_counter);
         writer.u8(u8::try_from(self.receiving.len()).expect("at most five chains"));
@@ -175,7 +174,7 @@ impl DoubleRatchet {
 
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, StoredError> {
         let root = reader.secret()?;
-        let own = KeyPair::restore(reader.array()?, &reader.secret()?);
+        let own = KeyPair::read(reader)?;
         let sending = SendingChain::read(reader)?;
         let previous_counter = reader.u32()?;
         let count = usize::from(reader.u8()?);

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 use crate::{
-    curve::{Point, scalar_of},
+    curve::{SignerKey, scalar_of},
     secret::Secret,
 };
 
@@ -47,15 +47,15 @@ pub(crate) fn sign(private: &[u8; 32], message: &[u8], random: &Secret<64>) -> [
     signature
 }
 
-/// Verifies a signature by the holder of `point`.
-pub(crate) fn verify(point: &Point, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
+/// Verifies a signature; the caller has refused signers of low order.
+pub(crate) fn verify(signer: &SignerKey, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
     let signature: &[u8; 64] = signature.try_into().map_err(|_| SignatureError)?;
     let (commitment, response) = signature.split_at(32);
     let mut response: [u8; 32] = response.try_into().map_err(|_| SignatureError)?;
     let negative = response[31] & SIGN_BIT != 0;
     response[31] &= !SIGN_BIT;
     let response: Scalar = Option::from(Scalar::from_canonical_bytes(response)).ok_or(SignatureError)?;
-    let (public, compressed) = point.with_sign(negative);
+    let (public, compressed) = signer.with_sign(negative);
     let challenge = hash_to_scalar(&[commitment, &compressed, message]);
     let expected = EdwardsPoint::vartime_double_scalar_mul_basepoint(&challenge, &-public, &response);
     let equal: bool = expected.compress().as_bytes().ct_eq(commitment).into();

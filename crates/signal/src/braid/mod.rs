@@ -139,5 +139,14 @@ impl PqRatchet {
     }
 }
 
+/// Whether the bytes decode; what they mean must survive encoding.
+#[cfg(feature = "hazmat")]
+pub(crate) fn round_trip_message(bytes: &[u8]) -> bool {
+    let decoded = BraidMessage::decode(bytes);
+    decoded
+        .inspect(|message| assert_eq!(BraidMessage::decode(&message.encode()).as_ref(), Ok(message)))
+        .is_ok()
+}
+
 #[cfg(test)]
 mod tests;

@@ -39,15 +39,19 @@ impl Process {
     fn ask(&mut self, mut request: Value) -> Result<Value, String> {
         self.requests += 1;
         request["id"] = json!(self.requests);
-        writeln!(self.input, "{request}").unwrap();
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        let answer: Value = serde_json::from_str(&line).expect("the driver answers in JSON");
+        let answer = self.exchange(&request);
         assert_eq!(answer["id"], request["id"]);
         match answer.get("error") {
             Some(error) => Err(error.to_string()),
             None => Ok(answer),
         }
+    }
+
+    fn exchange(&mut self, request: &Value) -> Value {
+        writeln!(self.input, "{request}").unwrap();
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).expect("the driver answers in JSON")
     }
 }
 

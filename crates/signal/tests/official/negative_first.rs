@@ -231,7 +231,7 @@ fn rewrite(
 fn t04_t07_bundles_with_bad_signatures() {
     for field in ["signedPreKeySig", "kyberPreKeySig"] {
         bundle_row(field, Rejects, Rejects, &|bundle, carol| {
-            rewrite(bundle, carol, field, None, &|bytes| bytes[3] ^= 1)
+            rewrite(bundle, carol, field, None, &|bytes| bytes[3] ^= 1);
         });
     }
     for (field, signature) in [("signedPreKey", "signedPreKeySig"), ("kyberPreKey", "kyberPreKeySig")] {
@@ -302,17 +302,17 @@ fn t03_signatures() {
         (key[1], key[32]) = (0xEC, 0x7F);
     });
     let zero = with(&|key| key[1..].fill(0));
-    let rows: [(&str, &[u8; 33], Vec<u8>, Verdict, Verdict); 10] = [
-        ("honest", &public, signature.clone(), Accepts, Accepts),
-        ("sign bit", &public, flip(63, 0x80), Rejects, Rejects),
-        ("63 bytes", &public, signature[..63].to_vec(), Rejects, Rejects),
-        ("65 bytes", &public, [signature.as_slice(), &[0]].concat(), Rejects, Rejects),
-        ("bit 253 of s", &public, flip(63, 0x20), Rejects, Rejects),
-        ("bit 254 of s", &public, flip(63, 0x40), Rejects, Rejects),
-        ("s + L", &public, above_order, Accepts, Rejects),
-        ("key with bit 255", &high_bit, signature.clone(), Accepts, Rejects),
-        ("key p - 1", &minus_one, signature.clone(), Rejects, Rejects),
-        ("forged for key 0", &zero, forged_for_zero(b"hello"), Accepts, Rejects),
+    let rows = [
+        ("honest", public, signature.clone(), Accepts, Accepts),
+        ("sign bit", public, flip(63, 0x80), Rejects, Rejects),
+        ("63 bytes", public, signature[..63].to_vec(), Rejects, Rejects),
+        ("65 bytes", public, [signature.as_slice(), &[0]].concat(), Rejects, Rejects),
+        ("bit 253 of s", public, flip(63, 0x20), Rejects, Rejects),
+        ("bit 254 of s", public, flip(63, 0x40), Rejects, Rejects),
+        ("s + L", public, above_order, Accepts, Rejects),
+        ("key with bit 255", high_bit, signature.clone(), Accepts, Rejects),
+        ("key p - 1", minus_one, signature.clone(), Rejects, Rejects),
+        ("forged for key 0", zero, forged_for_zero(b"hello"), Accepts, Rejects),
     ];
     for (name, key, signature, theirs, ours) in rows {
         let verdict_of_theirs = ask(json!({
@@ -323,7 +323,7 @@ fn t03_signatures() {
         }));
         let valid = verdict_of_theirs.is_ok_and(|answer| answer["valid"] == json!(true));
         assert_eq!(verdict(valid), theirs, "theirs: {name}");
-        let valid = PublicKey::decode(key).is_ok_and(|key| key.verify(b"hello", &signature).is_ok());
+        let valid = PublicKey::decode(&key).is_ok_and(|key| key.verify(b"hello", &signature).is_ok());
         assert_eq!(verdict(valid), ours, "ours: {name}");
     }
 }

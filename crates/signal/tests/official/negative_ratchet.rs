@@ -116,12 +116,12 @@ fn late_messages_of_the_label_before_and_of_the_one_before_that() {
             let label = (0..40).map(|_| pq_head(&arena.answer(who)).label).max().unwrap();
             // A receiver remembers five chains, which at 40 messages a burst reach into the label before the last.
             let oldest = held.len().saturating_sub(4);
-            for [first, second] in held[oldest..].to_vec() {
-                match label - pq_head(&first).label {
+            for [first, second] in &held[oldest..] {
+                match label - pq_head(first).label {
                     // Delivered again in a later round, it is a duplicate.
-                    1 => accepted += u32::from(arena.deliver(who, &first) == Accepts),
+                    1 => accepted += u32::from(arena.deliver(who, first) == Accepts),
                     2 => {
-                        assert_eq!(arena.deliver(who, &second), Rejects, "{who:?}: sending label {label}");
+                        assert_eq!(arena.deliver(who, second), Rejects, "{who:?}: sending label {label}");
                         refused += 1;
                     }
                     _ => {}
@@ -179,6 +179,6 @@ fn forged_ciphertexts_are_refused_with_the_fifth_chunk_of_the_second_part() {
         let mut arena = Arena::acquainted();
         reach_label(&mut arena, who, 2);
         let seen = until_refused(&mut arena, who, &[6]);
-        assert_eq!(seen.iter().filter(|kind| **kind == 6).count(), 5, "{who:?}");
+        assert_eq!(seen.iter().filter(|kind| matches!(kind, 6)).count(), 5, "{who:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! libcrux and RustCrypto's `ml-kem` give the same keys, ciphertexts and secrets, also for altered ciphertexts.
+//! libcrux and `RustCrypto`'s `ml-kem` give the same keys, ciphertexts and secrets, also for altered ciphertexts.
 
 use libcrux_ml_kem::{mlkem768, mlkem1024};
 use ml_kem::{Decapsulate, DecapsulationKey, KeyExport, MlKem768, MlKem1024};

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a failure is a failed test")]
 
 mod conversation;
+mod corpus;
 mod device;
 mod differential;
 mod model;
