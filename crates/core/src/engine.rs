@@ -23,6 +23,7 @@ mod turn;
 use std::collections::BTreeMap;
 
 use tacite_model::{AccountId, MessageId, Secret, Timestamp};
+use tacite_wire::Frame;
 
 use crate::{CoreError, Event, Input, LinkStatus, Problem};
 use errands::Errand;
@@ -47,6 +48,8 @@ pub(crate) struct Engine {
     sending_paused_until: Timestamp,
     /// Stored messages that are to be acknowledged.
     acknowledgements: Vec<(AccountId, MessageId)>,
+    /// Pushes that came before the device had caught up.
+    held: Vec<Frame>,
     keys: Keys,
     /// When the link's access token should be exchanged.
     refresh_at: Option<Timestamp>,

@@ -105,6 +105,11 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Whether there is such a note.
+    pub fn has_consent(&self, handle: &Handle) -> Result<bool, VaultError> {
+        self.exists("SELECT 1 FROM consents WHERE handle = ?1", &[&handle.as_str()])
+    }
+
     /// Takes the note back; true if there was one.
     pub fn take_consent(&self, handle: &Handle) -> Result<bool, VaultError> {
         Ok(self.execute("DELETE FROM consents WHERE handle = ?1", &[&handle.as_str()])? == 1)

@@ -60,7 +60,7 @@ impl Engine {
         let advanced = save_cursor(turn, page.next.as_ref())?;
         if !page.more {
             self.link.phase = Phase::Online { level: false };
-            return Ok(());
+            return self.receive_held(turn);
         }
         if !advanced {
             // The same page again and again would never end.

@@ -2,6 +2,7 @@
 //!
 //! Invariants: the tables are built at compile time; unknown pushes and answers that nobody waits for change nothing.
 
+use tacite_model::limits::UNACKNOWLEDGED_MAX;
 use tacite_wire::{Code, Frame, Opcode};
 
 use super::commands::{Answer, Reply};
@@ -15,16 +16,19 @@ type AnswerHandler = fn(&mut Engine, &mut Turn<'_, '_>, Answer<'_>) -> Result<()
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Needs {
     Nothing,
-    SignedIn,
+    CaughtUp,
 }
+
+/// Pushes held back until the device has caught up: more than a server may push unacknowledged.
+const HELD_MAX: usize = 4 * UNACKNOWLEDGED_MAX;
 
 const PUSHES: &[(Opcode, (Needs, PushHandler))] = &[
     (Opcode::CONNECTED, (Needs::Nothing, Engine::connected)),
-    (Opcode::DIRECT_RECEIVED, (Needs::SignedIn, Engine::direct_received)),
-    (Opcode::STATE_CHANGED, (Needs::SignedIn, Engine::state_changed)),
-    (Opcode::CONTACT_CHANGED, (Needs::SignedIn, Engine::contact_changed)),
-    (Opcode::KEYS_LOW, (Needs::SignedIn, Engine::keys_low)),
-    (Opcode::LEVEL, (Needs::SignedIn, Engine::level)),
+    (Opcode::DIRECT_RECEIVED, (Needs::CaughtUp, Engine::direct_received)),
+    (Opcode::STATE_CHANGED, (Needs::CaughtUp, Engine::state_changed)),
+    (Opcode::CONTACT_CHANGED, (Needs::CaughtUp, Engine::contact_changed)),
+    (Opcode::KEYS_LOW, (Needs::CaughtUp, Engine::keys_low)),
+    (Opcode::LEVEL, (Needs::CaughtUp, Engine::level)),
     (Opcode::LINK_ERROR, (Needs::Nothing, Engine::link_error)),
 ];
 
@@ -57,14 +61,32 @@ impl Engine {
             return Ok(());
         }
         if header.opcode.is_push() {
-            return match handler(PUSHES, header.opcode) {
-                Some((needs, handle)) if needs == Needs::Nothing || self.link.is_signed_in() => {
-                    handle(self, turn, frame)
-                }
-                _ => Ok(()),
-            };
+            return self.receive_push(turn, frame);
         }
         self.receive_answer(turn, frame)
+    }
+
+    /// Looks again at the pushes that came too early.
+    pub(super) fn receive_held(&mut self, turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
+        for frame in std::mem::take(&mut self.held) {
+            if self.link.is_online() {
+                self.receive_push(turn, &frame)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn receive_push(&mut self, turn: &mut Turn<'_, '_>, frame: &Frame) -> Result<(), CoreError> {
+        let opcode = frame.header.opcode;
+        let Some((needs, handle)) = handler(PUSHES, opcode) else { return Ok(()) };
+        if needs == Needs::Nothing || self.link.is_online() {
+            return handle(self, turn, frame);
+        }
+        // Pushes may overtake the last page of the record of changes, without which they make no sense.
+        if self.link.is_signed_in() && self.held.len() < HELD_MAX {
+            self.held.push(frame.clone());
+        }
+        Ok(())
     }
 
     fn receive_answer(&mut self, turn: &mut Turn<'_, '_>, frame: &Frame) -> Result<(), CoreError> {

@@ -73,9 +73,11 @@ fn receive(
     envelope: &Envelope,
 ) -> Result<(), CoreError> {
     let account = turn.account()?;
-    let accepted = |contact: &Contact| contact.standing == Standing::Accepted;
-    // A message of our own that the server sends back finds no contact here either.
-    let Some(contact) = turn.tx.contact(sender_id)?.filter(accepted) else { return Ok(()) };
+    // A message of our own that the server sends back finds no contact here.
+    let Some(contact) = turn.tx.contact(sender_id)? else { return Ok(()) };
+    if !is_wanted(turn, &contact)? {
+        return Ok(());
+    }
     let Ok(device_id) = DeviceId::try_from(envelope.sender_device) else { return Ok(()) };
     if !is_for(&account, envelope) {
         return Ok(());
@@ -100,6 +102,15 @@ fn receive(
         }
     }
     Ok(())
+}
+
+/// Whether the person asked or accepted the sender: the server's news of an acceptance may come after the message.
+fn is_wanted(turn: &Turn<'_, '_>, contact: &Contact) -> Result<bool, CoreError> {
+    Ok(match contact.standing {
+        Standing::Accepted | Standing::Asked => true,
+        Standing::Asking => turn.tx.has_consent(&contact.handle)?,
+        Standing::Refused => false,
+    })
 }
 
 /// Whether an envelope is addressed to this device.

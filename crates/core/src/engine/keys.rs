@@ -82,8 +82,10 @@ impl Engine {
 
     /// `fewk`.
     pub(super) fn keys_low(&mut self, turn: &mut Turn<'_, '_>, frame: &Frame) -> Result<(), CoreError> {
-        let Some(count) = self.read::<KeyCount>(turn, frame) else { return Ok(()) };
-        self.refill_keys(turn, count)
+        match self.read::<KeyCount>(turn, frame) {
+            Some(count) => self.refill_keys(turn, count),
+            None => Ok(()),
+        }
     }
 
     /// Answers to `pubk`.
@@ -100,7 +102,7 @@ impl Engine {
                     turn.tx.set_prekey_published(id)?;
                 }
                 self.keys.due = false;
-                self.refill_keys(turn, count)
+                if is_low(count) { self.refill_keys(turn, count) } else { Ok(()) }
             }
             Reply::Refused(problem) => {
                 let pause_ms = problem.retry_after_ms.unwrap_or(0).max(REFILL_PAUSE_MS);
@@ -118,14 +120,16 @@ impl Engine {
         }
     }
 
-    /// Makes and publishes one-time keys if few are left.
+    /// Makes and publishes one-time keys, or plans that if it was done just now.
     fn refill_keys(&mut self, turn: &mut Turn<'_, '_>, count: KeyCount) -> Result<(), CoreError> {
-        let is_low =
-            (count.one_time_prekeys as usize) < ONE_TIME_LOW || (count.kyber_prekeys as usize) < KYBER_LOW;
-        let is_publishing = self.is_waiting(|it| matches!(it, Waiting::PublishKeys { .. }));
-        if is_low && !is_publishing && self.keys.may_refill(turn.now) {
-            self.publish_keys(turn, Some(count))?;
+        if self.is_waiting(|it| matches!(it, Waiting::PublishKeys { .. })) {
+            return Ok(());
         }
+        if self.keys.may_refill(turn.now) {
+            return self.publish_keys(turn, Some(count));
+        }
+        self.keys.due = true;
+        self.keys.retry_at = self.keys.refilled_at.map(|at| at.plus_ms(REFILL_PAUSE_MS));
         Ok(())
     }
 
@@ -162,6 +166,10 @@ impl Engine {
         self.keys.rotate_at = newest.map(|prekey| prekey.created_at.plus_ms(ROTATION_MS));
         self.command(turn, Waiting::PublishKeys { signed }, &body)
     }
+}
+
+fn is_low(count: KeyCount) -> bool {
+    (count.one_time_prekeys as usize) < ONE_TIME_LOW || (count.kyber_prekeys as usize) < KYBER_LOW
 }
 
 /// Replaces signed and last-resort keys that are old, and deletes those replaced long ago.

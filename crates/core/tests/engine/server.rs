@@ -72,6 +72,8 @@ pub(crate) struct Server {
     pub(crate) mischief: BTreeMap<Opcode, VecDeque<Mischief>>,
     /// Rows of one page of a synchronisation.
     pub(crate) page_rows: usize,
+    /// Whether pushes overtake the last page of a synchronisation.
+    pub(crate) hurries: bool,
     /// Whether every message is pushed twice.
     pub(crate) pushes_twice: bool,
     clock: u64,
@@ -96,6 +98,7 @@ impl Server {
             commands: Vec::new(),
             mischief: BTreeMap::new(),
             page_rows: 100,
+            hurries: false,
             pushes_twice: false,
             clock: 1_000_000,
             rng,

@@ -1,6 +1,6 @@
 //! Becoming contacts and exchanging messages.
 
-use tacite_core::{Event, Intent, LinkStatus, MessageState, Outcome, Standing, queries};
+use tacite_core::{Event, Input, Intent, LinkStatus, MessageState, Outcome, Standing, queries};
 use tacite_model::MessageId;
 use tacite_model::limits::TEXT_BYTES_MAX;
 use tacite_seal::{SealKind, Sealed};
@@ -118,6 +118,66 @@ fn both_may_write_first_at_once() {
     assert_eq!(world.device("bob").received("alice"), ["a0", "a1", "a2", "a3", "a4"]);
     assert_eq!(world.device("alice").received("bob"), ["b0", "b1", "b2", "b3", "b4"]);
     assert!(world.device("alice").notices().is_empty() && world.device("bob").notices().is_empty());
+}
+
+// C2, C6: the news of the acceptance and the first message wait together, and may overtake each other.
+#[test]
+fn a_message_that_overtakes_the_acceptance_is_shown() {
+    for hurries in [false, true] {
+        let mut world = started_strangers();
+        world.server.hurries = hurries;
+        world.intend("alice", request("bob"));
+        world.settle();
+        world.network_up = false;
+        world.cut("alice");
+        world.settle_within(0);
+        world.network_up = true;
+        world.intend("bob", accept("alice"));
+        while world.device("bob").standing("alice") != Some(Standing::Accepted) {
+            assert!(world.step());
+        }
+        world.send("bob", "alice", "welcome");
+        world.settle();
+        assert_eq!(world.device("alice").received("bob"), ["welcome"]);
+        assert_eq!(world.device("alice").link(), LinkStatus::Level);
+    }
+}
+
+// The same from the other side: alice is told at once and writes before bob has his answer.
+#[test]
+fn a_message_that_overtakes_the_answer_to_an_acceptance_is_shown() {
+    let mut world = started_strangers();
+    world.intend("alice", request("bob"));
+    world.settle();
+    world.intend("bob", accept("alice"));
+    let answer = world.intercept("bob", Opcode::ACCEPT_CONTACT);
+    while world.device("alice").standing("bob") != Some(Standing::Accepted) {
+        assert!(world.step());
+    }
+    world.send("alice", "bob", "hello");
+    let push = world.intercept("bob", Opcode::DIRECT_RECEIVED);
+    world.input("bob", Input::Frame(push));
+    world.input("bob", Input::Frame(answer));
+    world.settle();
+    assert_eq!(world.device("bob").received("alice"), ["hello"]);
+    assert_eq!(world.device("bob").standing("alice"), Some(Standing::Accepted));
+}
+
+// T5: what was published into the void is published again.
+#[test]
+fn keys_whose_publication_was_lost_are_published_again() {
+    let mut world = World::of_strangers();
+    world.server.plan(Opcode::PUBLISH_KEYS, Mischief::Ignore);
+    world.start("bob");
+    while !world.sent.iter().any(|frame| frame.header.opcode == Opcode::PUBLISH_KEYS) {
+        assert!(world.step());
+    }
+    world.step();
+    world.cut("bob");
+    world.pass(3 * 60_000);
+    let account = &world.server.accounts[&world.account_id("bob")];
+    assert_eq!((account.one_time.len(), account.kyber.len()), (100, 30));
+    assert!(account.signed_prekey.is_some());
 }
 
 #[test]

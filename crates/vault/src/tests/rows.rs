@@ -211,7 +211,9 @@ fn a_consent_is_taken_once() {
         tx.give_consent(&handle("bob")).unwrap();
         tx.give_consent(&handle("bob")).unwrap();
         assert!(!tx.take_consent(&handle("carol")).unwrap());
+        assert!(tx.has_consent(&handle("bob")).unwrap());
         assert!(tx.take_consent(&handle("bob")).unwrap());
+        assert!(!tx.has_consent(&handle("bob")).unwrap());
         assert!(!tx.take_consent(&handle("bob")).unwrap());
     });
 }

@@ -90,8 +90,11 @@ impl Server {
                 Change::State(state) => page.states.push(state),
             }
         }
+        if !more && self.hurries {
+            self.begin_pushing(link_id, account_id);
+        }
         self.answer(link_id, frame, Status::FINISHED, Code::DONE, &page);
-        if !more {
+        if !more && !self.hurries {
             self.begin_pushing(link_id, account_id);
         }
     }
