@@ -120,9 +120,9 @@ impl Peer {
                 Ok(json!({ "shared": hex::encode(*shared) }))
             }
             "fingerprint" => {
-                let (local, remote) = (bytes(request, "localName")?, bytes(request, "remoteName")?);
-                let made =
-                    fingerprint(&local, &key(request, "localKey")?, &remote, &key(request, "remoteKey")?);
+                let (local, remote) = (text(request, "localName")?, text(request, "remoteName")?);
+                let (local_key, remote_key) = (key(request, "localKey")?, key(request, "remoteKey")?);
+                let made = fingerprint(local.as_bytes(), &local_key, remote.as_bytes(), &remote_key);
                 Ok(json!({ "displayable": made.displayable, "scannable": hex::encode(made.scannable) }))
             }
             "session" => {

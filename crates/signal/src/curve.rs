@@ -82,7 +82,7 @@ impl PublicKey {
         Self(u)
     }
 
-    /// Verifies a 64-byte XEdDSA signature over `message`; see the `xeddsa` section of the crate documentation for how strict.
+    /// Verifies a 64-byte XEdDSA signature over `message`; the crate documentation says how strictly.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
         let point = Point::on_curve(self).map_err(|_| SignatureError)?;
         if point.edwards.is_small_order() {

@@ -11,10 +11,15 @@
 //! - Store the record **before** a ciphertext leaves or a plaintext is shown, in the same transaction as the deletion of used prekeys. A
 //!   record restored from an older copy would use keys twice and wreck the post-quantum ratchet; begin a new session instead.
 //!
+//! # Signatures
+//!
+//! XEdDSA (signal.org/docs/specifications/xeddsa) in the variant of Signal's library: the sign of the Edwards key travels in the last bit.
+//! Verification is strict: s below the group's order, the key canonical and not of low order, R not of low order.
+//!
 //! # Stricter than Signal's library, unnoticed by honest peers
 //!
 //! - Curve keys must be canonical and in the prime-order group, wherever they enter an agreement; encodings have no trailing bytes.
-//! - Signatures: s below the group's order, canonical keys, neither key nor R of low order.
+//! - Signatures, see above.
 //! - Kyber keys are reduced (FIPS 203 section 7.2).
 //! - Index 0 of the post-quantum ratchet, which would mean "no key", is refused.
 //! - Sessions with ourselves have a (large) limit on jumps.

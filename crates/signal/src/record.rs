@@ -5,7 +5,7 @@
 //!
 //! Invariant: a method that returns an error has changed nothing, to the byte of the stored form.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, fmt};
 
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -25,7 +25,7 @@ use crate::{
 const VERSION: u8 = 1;
 
 /// All sessions with one device of a peer. A value: store [`Self::to_bytes`] before a ciphertext leaves and before a plaintext is shown.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct SessionRecord {
     current: Option<Session>,
     /// Newest first.
@@ -263,5 +263,13 @@ impl SessionRecord {
     fn install(&mut self, session: Session) {
         self.archive_current();
         self.current = Some(session);
+    }
+}
+
+impl fmt::Debug for SessionRecord {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("SessionRecord");
+        shown.field("current", &self.current.is_some()).field("archived", &self.archived.len());
+        shown.finish_non_exhaustive()
     }
 }

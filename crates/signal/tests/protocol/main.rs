@@ -6,5 +6,6 @@ mod conversation;
 mod corpus;
 mod device;
 mod differential;
+mod hostile;
 mod model;
 mod wycheproof;
