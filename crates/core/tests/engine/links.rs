@@ -21,9 +21,15 @@ fn count(world: &World, opcode: Opcode) -> usize {
 
 #[test]
 fn a_link_goes_through_its_stages() {
-    let world = World::of_contacts();
-    let expected = [LinkStatus::Connecting, LinkStatus::Online, LinkStatus::Level];
-    assert_eq!(statuses(&world, "alice"), expected);
+    for hurries in [false, true] {
+        let mut world = World::of_strangers();
+        world.server.hurries = hurries;
+        world.start("alice");
+        world.settle();
+        let told = statuses(&world, "alice");
+        assert_eq!((told[0], told[1]), (LinkStatus::Connecting, LinkStatus::Online));
+        assert_eq!(told.last(), Some(&LinkStatus::Level));
+    }
 }
 
 #[test]
