@@ -49,7 +49,21 @@ impl<const N: usize> Eq for Secret<N> {}
 
 #[cfg(test)]
 mod tests {
+    use zeroize::{Zeroize, ZeroizeOnDrop};
+
     use super::Secret;
+    use crate::curve::PrivateKey;
+
+    #[test]
+    fn t13_secrets_are_wiped() {
+        fn is_wiped_on_drop<T: ZeroizeOnDrop>() {}
+        is_wiped_on_drop::<Secret<32>>();
+        is_wiped_on_drop::<Secret<3168>>();
+        let mut secret = Secret::new([7; 32]);
+        secret.zeroize();
+        assert_eq!(secret.expose(), &[0; 32]);
+        assert_eq!(format!("{:?}", PrivateKey::from_bytes(&[7; 32])), "PrivateKey(Secret<32>(..))");
+    }
 
     #[test]
     fn t13_a_secret_cannot_be_printed() {

@@ -11,7 +11,9 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tacite_signal::{Address, CiphertextMessage, KyberPublicKey, MessageKind, PreKeyBundle, PublicKey};
+use tacite_signal::{
+    Address, CiphertextMessage, KyberPublicKey, MessageKind, PreKeyBundle, PrivateKey, PublicKey,
+};
 
 /// The process, shared by all tests; users have unique names.
 static PROCESS: LazyLock<Mutex<Process>> = LazyLock::new(|| Mutex::new(Process::start()));
@@ -93,6 +95,15 @@ impl Official {
     pub(crate) fn new(test: &str, name: &str, device: u8) -> Self {
         let user = format!("{test} {name}.{device}");
         ask(json!({ "command": "new", "user": user, "name": name, "device": device })).unwrap();
+        Self { user, address: Address::new(name, device).unwrap() }
+    }
+
+    /// A user with an identity of ours.
+    pub(crate) fn with_identity(test: &str, name: &str, device: u8, identity: &PrivateKey) -> Self {
+        let user = format!("{test} {name}.{device}");
+        let identity = hex::encode(*identity.to_bytes());
+        ask(json!({ "command": "new", "user": user, "name": name, "device": device, "identity": identity }))
+            .unwrap();
         Self { user, address: Address::new(name, device).unwrap() }
     }
 

@@ -1,11 +1,16 @@
 //! Section 9, bounds and the post-quantum ratchet over time.
 
 use rand_core::Rng;
-use tacite_signal::{CiphertextMessage, hazmat::Forgery};
+use tacite_signal::{
+    CiphertextMessage,
+    hazmat::{Forgery, skip_keys},
+};
 
 use crate::{
     arena::{Accepts, Arena, BOTH, Rejects, Who},
+    device::alice,
     fields::{alter, set},
+    library::Official,
     wire::pq_head,
 };
 
@@ -25,6 +30,40 @@ fn t17_gaps_of_25_000_and_one_more() {
         assert_eq!(arena.honest(who), Accepts);
         arena.skip(who, 0, 24_999);
         assert_eq!(arena.honest(who), Accepts, "{who:?}: 24,999 lost indices are a gap of 25,000");
+    }
+}
+
+#[test]
+fn jumps_of_30_000_are_followed_in_sessions_with_ourselves_only() {
+    for (same_account, expected) in [(true, Accepts), (false, Rejects)] {
+        let mut alice = alice(1_900);
+        let other = "1b4e28ba-2fa1-41d2-883f-0016d3cca427";
+        let name = if same_account { alice.address.name().to_owned() } else { other.to_owned() };
+        let theirs = Official::with_identity("self", &name, 2, alice.identity.private());
+        alice.begin(&theirs.address, &theirs.publish(true));
+        let first = alice.encrypt(&theirs.address, b"hello");
+        theirs.decrypt(&alice.address, &first).unwrap();
+        let mut record = alice.record(&theirs.address);
+        skip_keys(&mut record, 30_000, 30_000, &mut alice.rng);
+        alice.store(&theirs.address, &record);
+        let far = alice.encrypt(&theirs.address, b"far");
+        assert_eq!(
+            theirs.decrypt(&alice.address, &far).is_ok(),
+            expected == Accepts,
+            "theirs: {same_account}"
+        );
+
+        let mut ours = crate::device::alice(1_900);
+        ours.address = theirs.address.clone();
+        let mut sender = crate::device::alice(1_900);
+        sender.begin(&ours.address, &ours.bundle());
+        let first = sender.encrypt(&ours.address, b"hello");
+        ours.decrypt(&sender.address, &first).unwrap();
+        let mut record = sender.record(&ours.address);
+        skip_keys(&mut record, 30_000, 30_000, &mut sender.rng);
+        sender.store(&ours.address, &record);
+        let far = sender.encrypt(&ours.address, b"far");
+        assert_eq!(ours.decrypt(&sender.address, &far).is_ok(), expected == Accepts, "ours: {same_account}");
     }
 }
 
