@@ -1,11 +1,13 @@
 -- Everything that the router knows: who talks with whom and what has arrived. No content, no keys.
 
--- state: 0 requested by the initiator, 1 accepted, 2 refused by the peer.
+-- state: 0 requested by the initiator, 1 accepted, 2 refused by the peer. The initiator is not told of a refusal: for them
+-- a refused row looks as it did when it was requested, its time included.
 CREATE TABLE conversations (
     id           BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     initiator_id BLOB    NOT NULL CHECK (length(initiator_id) = 16),
     peer_id      BLOB    NOT NULL CHECK (length(peer_id) = 16 AND peer_id <> initiator_id),
     state        INTEGER NOT NULL CHECK (state BETWEEN 0 AND 2),
+    requested_at INTEGER NOT NULL,
     updated_at   INTEGER NOT NULL,
     UNIQUE (initiator_id, peer_id)
 ) STRICT;

@@ -64,6 +64,28 @@ async fn a_request_in_the_other_direction_accepts(store: &impl Store) {
     assert!(matches!(turned, Requested::Changed(row) if row.state == ConversationState::Accepted));
 }
 
+// Whom one refuses is not told: neither by an answer, nor by a time, nor by what a synchronisation brings.
+async fn a_refusal_looks_to_the_asker_like_no_answer(store: &impl Store) {
+    store.request(ALICE, BOB, conversation_id(1), NOW).await.unwrap();
+    let before = store.changes_since(ALICE, Cursor::default(), 10).await.unwrap();
+    assert_eq!(store.answer(ALICE, BOB, false, NOW).await.unwrap(), None);
+    store.answer(BOB, ALICE, false, NOW.plus_ms(5000)).await.unwrap();
+    assert_eq!(store.answer(ALICE, BOB, false, NOW).await.unwrap(), None);
+    let seen = |changes: &[Change]| {
+        let row = |change: &Change| match change {
+            Change::Conversation(row) => {
+                (row.state_for(ALICE), row.updated_at_for(ALICE), change.cursor(ALICE))
+            }
+            Change::Status(_) => panic!("no message was sent"),
+        };
+        changes.iter().map(row).collect::<Vec<_>>()
+    };
+    let after = store.changes_since(ALICE, Cursor::default(), 10).await.unwrap();
+    assert_eq!(seen(&after), seen(&before));
+    assert_eq!(store.changes_since(ALICE, before[0].cursor(ALICE), 10).await.unwrap(), []);
+    assert_eq!(store.changes_since(BOB, before[0].cursor(ALICE), 10).await.unwrap().len(), 1);
+}
+
 async fn open_requests_are_bounded(store: &impl Store) {
     for number in 0..CONTACT_REQUESTS_OPEN_MAX {
         let number = u32::try_from(number).unwrap();
@@ -114,11 +136,11 @@ async fn a_cursor_misses_nothing_and_repeats_nothing(store: &impl Store) {
     loop {
         let page = store.changes_since(ALICE, cursor, 2).await.unwrap();
         let Some(last) = page.last() else { break };
-        cursor = last.cursor();
+        cursor = last.cursor(ALICE);
         seen.extend(page);
     }
     assert_eq!(seen.len(), 6);
-    assert!(seen.windows(2).all(|pair| pair[0].cursor() < pair[1].cursor()));
+    assert!(seen.windows(2).all(|pair| pair[0].cursor(ALICE) < pair[1].cursor(ALICE)));
     store.received(BOBS_DEVICE, vec![key(4)], NOW).await.unwrap();
     assert_eq!(store.changes_since(ALICE, cursor, 10).await.unwrap().len(), 1);
 }
@@ -129,6 +151,7 @@ async fn what_waits_too_long_expires_and_is_forgotten_later(store: &impl Store) 
     let expired = store.expire_waiting(NOW.plus_ms(1), NOW.plus_ms(5)).await.unwrap();
     assert_eq!((expired[0].key, expired[0].state), (key(1), MessageStatusState::Expired));
     assert_eq!(store.waiting(BOBS_DEVICE, 0, 10).await.unwrap(), []);
+    assert_eq!(store.enqueue(entry(1), NOW).await.unwrap(), Enqueued::Expired);
     let settled_at = expired[0].updated_at;
     assert_eq!(store.forget_settled(settled_at).await.unwrap(), 0);
     assert_eq!(store.forget_settled(settled_at.plus_ms(1)).await.unwrap(), 1);
@@ -169,6 +192,7 @@ macro_rules! on_every_store {
 on_every_store!(
     a_request_is_answered_once,
     a_request_in_the_other_direction_accepts,
+    a_refusal_looks_to_the_asker_like_no_answer,
     open_requests_are_bounded,
     a_queue_keeps_its_order_and_takes_nothing_twice,
     what_was_received_waits_no_more_and_its_sender_learns_it,

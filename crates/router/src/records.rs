@@ -45,7 +45,9 @@ pub struct Conversation {
     pub peer_id: AccountId,
     /// How they stand.
     pub state: ConversationState,
-    /// When that last changed.
+    /// When the initiator asked.
+    pub requested_at: Timestamp,
+    /// When the state last changed.
     pub updated_at: Timestamp,
 }
 
@@ -54,6 +56,13 @@ impl Conversation {
     #[must_use]
     pub fn other(&self, account: AccountId) -> AccountId {
         if account == self.initiator_id { self.peer_id } else { self.initiator_id }
+    }
+
+    /// When the state changed, as `account` may know it: the initiator of a refused request sees no change.
+    #[must_use]
+    pub fn updated_at_for(&self, account: AccountId) -> Timestamp {
+        let is_hidden = self.state == ConversationState::Refused && account == self.initiator_id;
+        if is_hidden { self.requested_at } else { self.updated_at }
     }
 
     /// The state as `account` may know it: a refusal looks to the initiator like no answer.
@@ -105,6 +114,8 @@ pub enum Enqueued {
     Waiting,
     /// It had waited before and was received; it does not wait again.
     Received,
+    /// It had waited before, for too long; it does not wait again.
+    Expired,
     /// Too many messages wait for the device.
     Full,
     /// Another message has this id.
@@ -187,11 +198,13 @@ pub enum Change {
 }
 
 impl Change {
-    /// The place of this change.
+    /// The place of this change in what `account` sees.
     #[must_use]
-    pub const fn cursor(&self) -> Cursor {
+    pub fn cursor(&self, account: AccountId) -> Cursor {
         match self {
-            Self::Conversation(row) => Cursor { updated_at: row.updated_at, id: *row.id.as_bytes() },
+            Self::Conversation(row) => {
+                Cursor { updated_at: row.updated_at_for(account), id: *row.id.as_bytes() }
+            }
             Self::Status(row) => Cursor { updated_at: row.updated_at, id: *row.key.message_id.as_bytes() },
         }
     }

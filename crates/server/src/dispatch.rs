@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use tacite_accounts::Scope;
 use tacite_model::Timestamp;
 use tacite_wire::{Code, Frame, Opcode, VERSIONS};
 
@@ -29,6 +30,8 @@ type Handler<P> = for<'a> fn(
 enum Needs {
     Nothing,
     Hello,
+    /// A signed-in link whose token has this scope.
+    Scope(Scope),
     SignedIn,
 }
 
@@ -39,10 +42,10 @@ struct Command<P: Parts> {
 }
 
 macro_rules! commands {
-    ($($opcode:ident needs $needs:ident => $handler:path,)*) => {
+    ($($opcode:ident needs $needs:expr => $handler:path,)*) => {
         &[$(Command {
             opcode: Opcode::$opcode,
-            needs: Needs::$needs,
+            needs: $needs,
             handler: |hub, session, frame, now| Box::pin($handler(hub, session, frame, now)),
         },)*]
     };
@@ -54,21 +57,21 @@ struct Table<P>(std::marker::PhantomData<P>);
 impl<P: Parts> Table<P> {
     /// Ascending by opcode.
     const COMMANDS: &'static [Command<P>] = commands![
-        REGISTER needs Hello => accounts::register,
-        LOG_IN needs Hello => accounts::log_in,
-        WORDS needs Hello => accounts::words,
-        REQUEST_CONTACT needs SignedIn => contacts::request,
-        ACCEPT_CONTACT needs SignedIn => contacts::accept,
-        SEND_DIRECT needs SignedIn => messages::send,
-        HELLO needs Nothing => hello::hello,
-        SIGN_IN needs Hello => accounts::sign_in,
-        REFRESH needs Hello => accounts::refresh,
-        LOG_OUT needs SignedIn => accounts::log_out,
-        PUBLISH_KEYS needs SignedIn => keys::publish,
-        FETCH_KEYS needs SignedIn => keys::fetch,
-        REFUSE_CONTACT needs SignedIn => contacts::refuse,
-        ACKNOWLEDGE needs SignedIn => messages::acknowledge,
-        SYNC needs SignedIn => sync::sync,
+        REGISTER needs Needs::Hello => accounts::register,
+        LOG_IN needs Needs::Hello => accounts::log_in,
+        WORDS needs Needs::Hello => accounts::words,
+        REQUEST_CONTACT needs Needs::Scope(Scope::WriteProfile) => contacts::request,
+        ACCEPT_CONTACT needs Needs::Scope(Scope::WriteProfile) => contacts::accept,
+        SEND_DIRECT needs Needs::Scope(Scope::WriteMessages) => messages::send,
+        HELLO needs Needs::Nothing => hello::hello,
+        SIGN_IN needs Needs::Hello => accounts::sign_in,
+        REFRESH needs Needs::Hello => accounts::refresh,
+        LOG_OUT needs Needs::SignedIn => accounts::log_out,
+        PUBLISH_KEYS needs Needs::Scope(Scope::WriteKeys) => keys::publish,
+        FETCH_KEYS needs Needs::Scope(Scope::ReadKeys) => keys::fetch,
+        REFUSE_CONTACT needs Needs::Scope(Scope::WriteProfile) => contacts::refuse,
+        ACKNOWLEDGE needs Needs::Scope(Scope::ReadMessages) => messages::acknowledge,
+        SYNC needs Needs::Scope(Scope::ReadMessages) => sync::sync,
     ];
 }
 
@@ -97,10 +100,14 @@ async fn handle<P: Parts>(hub: &Arc<Hub<P>>, session: &mut Session, frame: Frame
     let opcode = header.opcode.resolve(header.mnemonic).ok_or(Code::MNEMONIC_MISMATCH)?;
     let at = Table::<P>::COMMANDS.binary_search_by_key(&opcode, |command| command.opcode);
     let command = &Table::<P>::COMMANDS[at.map_err(|_| Code::NOT_OFFERED)?];
+    if command.needs != Needs::Nothing && !session.said_hello {
+        return Err(Code::STEP_OUT_OF_ORDER.into());
+    }
     match command.needs {
-        Needs::Hello | Needs::SignedIn if !session.said_hello => return Err(Code::STEP_OUT_OF_ORDER.into()),
+        Needs::Nothing | Needs::Hello => {}
         Needs::SignedIn => drop(session.identity()?),
-        Needs::Hello | Needs::Nothing => {}
+        Needs::Scope(scope) if session.identity()?.scopes.allows(scope) => {}
+        Needs::Scope(_) => return Err(Code::FORBIDDEN.into()),
     }
     (command.handler)(hub, session, frame, now).await
 }

@@ -11,7 +11,7 @@ use tacite_depot::{BodyName, Store as _};
 use tacite_model::limits::{MESSAGE_WAIT_MS_MAX, SYNC_PAGE_ROWS_MAX, UNACKNOWLEDGED_MAX};
 use tacite_model::{AccountId, ConversationId, Timestamp};
 use tacite_router::delivery::{Effect, Fetched, Input, LinkId, Outcome, Parcel, Reply};
-use tacite_router::{Delivery, DeviceKey, Entry, MessageKey, NamingKey, Store as _, Waiting};
+use tacite_router::{Delivery, DeviceKey, Enqueued, Entry, MessageKey, NamingKey, Store as _, Waiting};
 use tacite_wire::{Code, Frame, Opcode, Status, proto};
 use tokio_util::task::TaskTracker;
 
@@ -161,6 +161,7 @@ impl<P: Parts> Hub<P> {
             }
             Outcome::Sent => finished(proto::DeliveryState::Sent),
             Outcome::Received => finished(proto::DeliveryState::Received),
+            Outcome::Expired => finished(proto::DeliveryState::Expired),
             Outcome::Refused(code) => Refusal::new(code).answer(&reply.header, now),
         };
         self.links.push(reply.link, frame);
@@ -189,6 +190,10 @@ impl<P: Parts> Hub<P> {
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
             let (body, queued) = tokio::join!(body, queued);
+            // What does not wait needs no body. (If queueing failed, the sender tries again and the body serves then.)
+            if queued.as_ref().is_ok_and(|queued| *queued != Enqueued::Waiting) {
+                let _ = hub.depot.delete_bodies(vec![hub.name(&key, &recipient)]).await;
+            }
             let outcome = body.and(queued).map_err(|error| store_code(&error));
             hub.deliver(Input::Parked { recipient, reply, outcome });
         });

@@ -102,6 +102,7 @@ impl Lane {
         let outcome = match outcome {
             Ok(Enqueued::Waiting) => Outcome::Sent,
             Ok(Enqueued::Received) => Outcome::Received,
+            Ok(Enqueued::Expired) => Outcome::Expired,
             Ok(Enqueued::Full) => Outcome::Refused(Code::QUEUE_FULL),
             Ok(Enqueued::IdInUse) => Outcome::Refused(Code::ID_IN_USE),
             Err(code) => Outcome::Refused(code),

@@ -183,6 +183,8 @@ pub enum Outcome {
     Sent,
     /// The device has it.
     Received,
+    /// It waited too long and was deleted.
+    Expired,
     /// It could not be taken; the sender keeps it.
     Refused(Code),
 }

@@ -87,8 +87,11 @@ impl Tables {
             return Enqueued::IdInUse;
         }
         if let Some(row) = self.messages.get(&(id, entry.recipient)) {
-            let waits = row.state == MessageStatusState::Sent;
-            return if waits { Enqueued::Waiting } else { Enqueued::Received };
+            return match row.state {
+                MessageStatusState::Sent => Enqueued::Waiting,
+                MessageStatusState::Expired => Enqueued::Expired,
+                MessageStatusState::Received | MessageStatusState::Read => Enqueued::Received,
+            };
         }
         if self.waiting(entry.recipient).count() >= QUEUE_MESSAGES_MAX {
             return Enqueued::Full;
@@ -122,7 +125,14 @@ impl Store for MemoryStore {
                 return Requested::TooMany;
             }
             let state = ConversationState::Requested;
-            let row = Conversation { id: new_id, initiator_id: from, peer_id: to, state, updated_at };
+            let row = Conversation {
+                id: new_id,
+                initiator_id: from,
+                peer_id: to,
+                state,
+                requested_at: updated_at,
+                updated_at,
+            };
             tables.conversations.push(row);
             Requested::Changed(row)
         })))
@@ -138,12 +148,15 @@ impl Store for MemoryStore {
         ready(Ok(self.with(|tables| {
             let updated_at = tables.tick(now);
             let found = tables.find(answerer, asker)?;
+            if found.state == ConversationState::Accepted {
+                return accept.then_some(*found);
+            }
+            if found.peer_id != answerer {
+                return None;
+            }
             let wanted = if accept { ConversationState::Accepted } else { ConversationState::Refused };
             if found.state == wanted {
                 return Some(*found);
-            }
-            if found.peer_id != answerer || found.state == ConversationState::Accepted {
-                return None;
             }
             *found = Conversation { state: wanted, updated_at, ..*found };
             Some(*found)
@@ -171,8 +184,8 @@ impl Store for MemoryStore {
             let sent = tables.messages.values().filter(|row| row.entry.key.sender_id == account);
             let statuses = sent.map(|row| Change::Status(row.status()));
             let mut changes: Vec<Change> =
-                conversations.chain(statuses).filter(|change| change.cursor() > since).collect();
-            changes.sort_unstable_by_key(Change::cursor);
+                conversations.chain(statuses).filter(|change| change.cursor(account) > since).collect();
+            changes.sort_unstable_by_key(|change| change.cursor(account));
             changes.truncate(limit);
             changes
         })))

@@ -16,7 +16,7 @@ use crate::{
 pub(super) const SENT: u8 = 1;
 const EXPIRED: u8 = 4;
 /// Columns that [`conversation`] reads.
-pub(super) const CONVERSATION: &str = "id, initiator_id, peer_id, state, updated_at";
+pub(super) const CONVERSATION: &str = "id, initiator_id, peer_id, state, requested_at, updated_at";
 /// Columns that [`status`] reads.
 pub(super) const STATUS: &str = "message_id, sender_id, recipient_id, recipient_device, state, updated_at";
 
@@ -38,7 +38,8 @@ pub(super) fn conversation(row: &Row<'_>) -> SqlResult<Conversation> {
         initiator_id: AccountId::from_bytes(row.get(1)?),
         peer_id: AccountId::from_bytes(row.get(2)?),
         state,
-        updated_at: Timestamp::from_ms(row.get(4)?),
+        requested_at: Timestamp::from_ms(row.get(4)?),
+        updated_at: Timestamp::from_ms(row.get(5)?),
     })
 }
 
@@ -99,13 +100,15 @@ pub(super) fn has_too_many(connection: &Connection, account: AccountId) -> Resul
 pub(super) fn insert(connection: &Connection, row: &Conversation) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "INSERT INTO conversations (id, initiator_id, peer_id, state, updated_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO conversations (id, initiator_id, peer_id, state, requested_at, updated_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute(params![
             row.id.as_bytes(),
             row.initiator_id.as_bytes(),
             row.peer_id.as_bytes(),
             number(row.state),
+            ms(row.requested_at),
             ms(row.updated_at)
         ])?;
     Ok(())
@@ -142,7 +145,11 @@ pub(super) fn already(connection: &Connection, entry: &Entry) -> Result<Option<E
             |row| row.get::<_, u8>(0),
         )
         .optional()?;
-    Ok(state.map(|state| if state == SENT { Enqueued::Waiting } else { Enqueued::Received }))
+    Ok(state.map(|state| match state {
+        SENT => Enqueued::Waiting,
+        EXPIRED => Enqueued::Expired,
+        _ => Enqueued::Received,
+    }))
 }
 
 pub(super) fn waiting_count(connection: &Connection, device: DeviceKey) -> Result<usize, StoreError> {

@@ -78,12 +78,14 @@ impl Store for SqliteStore {
                 if rows::has_too_many(connection, from)? {
                     return Ok(Requested::TooMany);
                 }
+                let requested_at = sequence.updated_at(now);
                 let conversation = Conversation {
                     id: new_id,
                     initiator_id: from,
                     peer_id: to,
                     state: ConversationState::Requested,
-                    updated_at: sequence.updated_at(now),
+                    requested_at,
+                    updated_at: requested_at,
                 };
                 rows::insert(connection, &conversation)?;
                 return Ok(Requested::Changed(conversation));
@@ -109,11 +111,15 @@ impl Store for SqliteStore {
         self.database.write(move |connection| {
             let Some(found) = rows::between(connection, answerer, asker)? else { return Ok(None) };
             let wanted = if accept { ConversationState::Accepted } else { ConversationState::Refused };
+            if found.state == ConversationState::Accepted {
+                return Ok(accept.then_some(found));
+            }
+            // Also when it was refused already: who asked must not learn that.
+            if found.peer_id != answerer {
+                return Ok(None);
+            }
             if found.state == wanted {
                 return Ok(Some(found));
-            }
-            if found.peer_id != answerer || found.state == ConversationState::Accepted {
-                return Ok(None);
             }
             let row = Conversation { state: wanted, updated_at: sequence.updated_at(now), ..found };
             rows::update(connection, &row)?;
@@ -138,8 +144,10 @@ impl Store for SqliteStore {
         self.database.read(move |connection| {
             let arguments = params![account.as_bytes(), rows::ms(since.updated_at), since.id, limit];
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT {CONVERSATION} FROM conversations WHERE (initiator_id = ?1 OR peer_id = ?1) \
-                 AND (updated_at, id) > (?2, ?3) ORDER BY updated_at, id LIMIT ?4"
+                "SELECT {CONVERSATION}, \
+                 CASE WHEN state = 2 AND initiator_id = ?1 THEN requested_at ELSE updated_at END AS seen_at \
+                 FROM conversations WHERE (initiator_id = ?1 OR peer_id = ?1) \
+                 AND (seen_at, id) > (?2, ?3) ORDER BY seen_at, id LIMIT ?4"
             ))?;
             let mut changes: Vec<Change> = Vec::new();
             for row in statement.query_map(arguments, rows::conversation)? {
@@ -152,7 +160,7 @@ impl Store for SqliteStore {
             for row in statement.query_map(arguments, rows::status)? {
                 changes.push(Change::Status(row?));
             }
-            changes.sort_unstable_by_key(Change::cursor);
+            changes.sort_unstable_by_key(|change| change.cursor(account));
             changes.truncate(limit);
             Ok(changes)
         })

@@ -13,6 +13,7 @@ use super::{finished, in_progress};
 use crate::dispatch::Handled;
 use crate::hub::{Hub, Parts};
 use crate::link;
+use crate::refusal::Refusal;
 use crate::session::{Session, Step};
 
 pub(crate) async fn register<P: Parts>(
@@ -21,6 +22,7 @@ pub(crate) async fn register<P: Parts>(
     frame: Frame,
     now: Timestamp,
 ) -> Handled {
+    refuse_signed_in(session)?;
     let body: Register = frame.read()?;
     let step = std::mem::take(&mut session.step);
     match (body.step.ok_or(Code::BODY_UNREADABLE)?, step) {
@@ -45,6 +47,7 @@ pub(crate) async fn log_in<P: Parts>(
     frame: Frame,
     now: Timestamp,
 ) -> Handled {
+    refuse_signed_in(session)?;
     let body: LogIn = frame.read()?;
     let step = std::mem::take(&mut session.step);
     match (body.step.ok_or(Code::BODY_UNREADABLE)?, step) {
@@ -69,6 +72,7 @@ pub(crate) async fn words<P: Parts>(
     frame: Frame,
     now: Timestamp,
 ) -> Handled {
+    refuse_signed_in(session)?;
     let body: Words = frame.read()?;
     let mut rng = hub.chance.fork();
     let step = std::mem::take(&mut session.step);
@@ -97,6 +101,7 @@ pub(crate) async fn sign_in<P: Parts>(
     frame: Frame,
     now: Timestamp,
 ) -> Handled {
+    refuse_signed_in(session)?;
     let body: SignIn = frame.read()?;
     let mut rng = hub.chance.fork();
     let challenge = session.challenge;
@@ -126,12 +131,20 @@ pub(crate) async fn log_out<P: Parts>(
     frame: Frame,
     now: Timestamp,
 ) -> Handled {
-    hub.accounts.log_out(session.identity()?).await?;
+    let identity = session.identity()?;
+    hub.accounts.log_out(identity).await?;
+    // This link answers before it obeys; others of the session just end.
+    hub.links.close_session(identity.session_id);
     session.ends = true;
     finished(&frame.header, now, &Empty {})
 }
 
-/// Signs the link in and answers with the tokens. A link never changes its account or device (T56).
+/// A link never changes its account or device, and a refusal must come before any change is made (T56).
+fn refuse_signed_in(session: &Session) -> Result<(), Refusal> {
+    if session.identity.is_some() { Err(Code::FORBIDDEN.into()) } else { Ok(()) }
+}
+
+/// Signs the link in and answers with the tokens.
 fn grant<P: Parts>(
     hub: &Arc<Hub<P>>,
     session: &mut Session,
@@ -139,10 +152,6 @@ fn grant<P: Parts>(
     now: Timestamp,
     granted: Granted,
 ) -> Handled {
-    let device = |identity: &tacite_accounts::Identity| (identity.account_id, identity.device_id);
-    if session.identity.as_ref().is_some_and(|before| device(before) != device(&granted.identity)) {
-        return Err(Code::FORBIDDEN.into());
-    }
     link::sign_in(hub, session, granted.identity);
     finished(header, now, &granted.session)
 }

@@ -87,7 +87,7 @@ pub(crate) async fn contact<P: Parts>(
         handle: handle.map(|handle| handle.as_str().to_owned()).unwrap_or_default(),
         state: conversation.state_for(seen_by).into(),
         conversation_id: conversation.id.as_bytes().to_vec().into(),
-        updated_at_ms: conversation.updated_at.as_ms(),
+        updated_at_ms: conversation.updated_at_for(seen_by).as_ms(),
     })
 }
 

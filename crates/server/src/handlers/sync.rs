@@ -25,7 +25,7 @@ pub(crate) async fn sync<P: Parts>(
     let device = session.device()?;
     let since = cursor(&body.since.unwrap_or_default())?;
     let changes = hub.router.changes_since(device.account_id, since, SYNC_PAGE_ROWS_MAX).await?;
-    let next = changes.last().map_or(since, Change::cursor);
+    let next = changes.last().map_or(since, |change| change.cursor(device.account_id));
     let mut page = SyncPage {
         next: Some(proto::Cursor { updated_at_ms: next.updated_at.as_ms(), id: next.id.to_vec().into() }),
         more: changes.len() == SYNC_PAGE_ROWS_MAX,

@@ -276,3 +276,17 @@ async fn who_sends_too_fast_is_told_when_to_try_again() {
     }
     assert!(refused >= 1, "a burst of four, then one a second");
 }
+
+// T56: a link that is signed in takes no other account, and the attempt changes nothing.
+#[tokio::test]
+async fn a_signed_in_link_takes_no_second_log_in() {
+    let world = World::start().await;
+    let (mut alice, _) = Peer::registered(&world, "alice").await;
+    let (_bob, granted) = Peer::registered(&world, "bob").await;
+    assert_eq!(alice.register("carol").await.header.code, Code::FORBIDDEN);
+    let sign_in = proto::SignIn { account_id: granted.account_id.clone(), device_id: 1, ..Default::default() };
+    assert_eq!(alice.ask(Opcode::SIGN_IN, &sign_in).await.header.code, Code::FORBIDDEN);
+    let still = Peer::connect(&world, Some(&granted.access_token)).await;
+    assert!(still.connected.signed_in, "bob's session goes on");
+    assert_alive(&mut alice).await;
+}
