@@ -1,11 +1,14 @@
 //! Every crate takes the workspace's lint table; one that does not would escape all lints in silence.
+//!
+//! The fuzz targets are a workspace of their own, as cargo-fuzz wants it: they need a nightly compiler and hold no product.
 
 use super::Finding;
 use super::source::SourceFile;
 
 /// At most one finding.
 pub(super) fn check(file: &SourceFile) -> Option<Finding> {
-    if file.file_name() != "Cargo.toml" || file.path == "Cargo.toml" {
+    let is_apart = file.path == "Cargo.toml" || file.path == "fuzz/Cargo.toml";
+    if file.file_name() != "Cargo.toml" || is_apart {
         return None;
     }
     let inherits = file
@@ -35,5 +38,6 @@ mod tests {
             assert!(check(&planted("crates/x/Cargo.toml", text)).is_some(), "{text:?}");
         }
         assert_eq!(check(&planted("Cargo.toml", "[workspace]\n")), None);
+        assert_eq!(check(&planted("fuzz/Cargo.toml", "[workspace]\n")), None);
     }
 }
