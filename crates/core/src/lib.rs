@@ -94,15 +94,13 @@ impl Core {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) -> Result<Vec<Effect>, CoreError> {
-        if let Some((number, before)) = self.last.take() {
-            debug_assert!(number != tx.number(), "a transaction serves one input only");
-            if number == tx.number() {
-                self.last = Some((number, before));
-                return Err(CoreError::TransactionReused);
-            }
-            if tx.last_committed() != number {
-                self.engine = before;
-            }
+        let is_fresh = tx.claim();
+        debug_assert!(is_fresh, "a transaction serves one input only");
+        if !is_fresh {
+            return Err(CoreError::TransactionReused);
+        }
+        if let Some((_, before)) = self.last.take_if(|(number, _)| *number != tx.last_claimed()) {
+            self.engine = before;
         }
         let before = self.engine.clone();
         let mut turn = Turn::new(tx, now, rng);
@@ -114,6 +112,7 @@ impl Core {
             }
             Err(error) => {
                 self.engine = before;
+                self.last = None;
                 Err(error)
             }
         }

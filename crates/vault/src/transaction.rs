@@ -1,6 +1,7 @@
 //! A transaction of the vault. Its reads and writes stand in the modules of their topics.
 //!
-//! Invariants: dropped without [`Transaction::commit`], it never happened; numbers ascend within one [`crate::Vault`].
+//! Invariants: dropped without [`Transaction::commit`], it never happened; numbers ascend within one [`crate::Vault`];
+//! the engine can tell whether the transaction of its last input was committed, whatever others came between.
 
 use rusqlite::{Connection, Row, ToSql};
 
@@ -11,23 +12,28 @@ use crate::VaultError;
 pub struct Transaction<'vault> {
     inner: rusqlite::Transaction<'vault>,
     number: u64,
-    committed: &'vault mut u64,
+    /// Whether it serves an input of the engine.
+    claimed: bool,
+    /// Number of the latest claimed transaction that was committed.
+    last_claimed: &'vault mut u64,
 }
 
 impl<'vault> Transaction<'vault> {
     pub(crate) fn begin(
         connection: &'vault mut Connection,
         number: u64,
-        committed: &'vault mut u64,
+        last_claimed: &'vault mut u64,
     ) -> Result<Self, VaultError> {
         let inner = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        Ok(Self { inner, number, committed })
+        Ok(Self { inner, number, claimed: false, last_claimed })
     }
 
     /// Makes all writes durable.
     pub fn commit(self) -> Result<(), VaultError> {
         self.inner.commit()?;
-        *self.committed = self.number;
+        if self.claimed {
+            *self.last_claimed = self.number;
+        }
         Ok(())
     }
 
@@ -37,10 +43,17 @@ impl<'vault> Transaction<'vault> {
         self.number
     }
 
-    /// The number of the latest transaction that was committed; 0 if none was since the vault was opened.
+    /// Takes this transaction for one input of the engine; false if it was taken before.
+    pub const fn claim(&mut self) -> bool {
+        let is_free = !self.claimed;
+        self.claimed = true;
+        is_free
+    }
+
+    /// The number of the latest claimed transaction that was committed; 0 if none was since the vault was opened.
     #[must_use]
-    pub const fn last_committed(&self) -> u64 {
-        *self.committed
+    pub const fn last_claimed(&self) -> u64 {
+        *self.last_claimed
     }
 
     /// Runs a statement that changes rows; returns how many.

@@ -21,8 +21,8 @@ pub struct Vault {
     connection: Connection,
     /// Number of the transaction begun last; 0: none yet.
     begun: u64,
-    /// Number of the transaction committed last; 0: none yet.
-    committed: u64,
+    /// Number of the engine's transaction committed last; 0: none yet.
+    last_claimed: u64,
 }
 
 impl Vault {
@@ -42,13 +42,13 @@ impl Vault {
     /// Begins a transaction. Its effects on the outside must wait for [`Transaction::commit`].
     pub fn transaction(&mut self) -> Result<Transaction<'_>, VaultError> {
         self.begun += 1;
-        Transaction::begin(&mut self.connection, self.begun, &mut self.committed)
+        Transaction::begin(&mut self.connection, self.begun, &mut self.last_claimed)
     }
 
     fn prepare(mut connection: Connection) -> Result<Self, VaultError> {
         configure(&connection)?;
         embedded::migrations::runner().run(&mut connection)?;
-        Ok(Self { connection, begun: 0, committed: 0 })
+        Ok(Self { connection, begun: 0, last_claimed: 0 })
     }
 }
 

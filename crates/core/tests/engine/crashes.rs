@@ -115,6 +115,7 @@ fn what_was_not_committed_is_forgotten_by_the_engine_too() {
     device.core.handle(&mut tx, closed(), now, &mut rng).unwrap();
     drop(tx);
     assert!(matches!(device.link(), tacite_core::LinkStatus::Offline { .. }));
+    device.vault.transaction().unwrap().commit().unwrap();
     // Not committed: it never happened, so the link still stands when the next input comes.
     let mut tx = device.vault.transaction().unwrap();
     device.core.handle(&mut tx, tacite_core::Input::Timer, now, &mut rng).unwrap();

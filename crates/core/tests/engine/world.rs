@@ -209,6 +209,8 @@ impl World {
             return self.crash(name);
         }
         tx.commit().unwrap();
+        // The driver writes and reads on its own account too.
+        device.vault.transaction().unwrap().commit().unwrap();
         let count = match crash {
             Some(Crash::AfterEffects(count)) => count,
             Some(Crash::BeforeEffects) => 0,

@@ -45,9 +45,24 @@ fn what_is_not_committed_never_happened() {
     vault.transaction().unwrap().add_message(&message("hello")).unwrap();
     let tx = vault.transaction().unwrap();
     assert!(tx.message(message("").sender_id, message("").message_id).unwrap().is_none());
-    assert_eq!((tx.number(), tx.last_committed()), (2, 0));
+}
+
+#[test]
+fn the_engine_can_tell_whether_its_last_transaction_was_committed() {
+    let mut vault = Vault::open_in_memory().unwrap();
+    let mut tx = vault.transaction().unwrap();
+    assert!(tx.claim() && !tx.claim());
+    assert_eq!((tx.number(), tx.last_claimed()), (1, 0));
     tx.commit().unwrap();
-    assert_eq!(vault.transaction().unwrap().last_committed(), 2);
+    // Others come between, committed or not.
+    vault.transaction().unwrap().commit().unwrap();
+    drop(vault.transaction().unwrap());
+    let mut tx = vault.transaction().unwrap();
+    assert_eq!((tx.number(), tx.last_claimed()), (4, 1));
+    tx.claim();
+    drop(tx);
+    vault.transaction().unwrap().commit().unwrap();
+    assert_eq!(vault.transaction().unwrap().last_claimed(), 1);
 }
 
 #[test]
