@@ -34,3 +34,23 @@ fn three_stores_stand_apart_in_a_private_directory() -> Result<()> {
     }
     Ok(())
 }
+
+// A7: whoever reads the server's disk or its usual logs learns nobody's address.
+#[test]
+fn no_address_is_stored_nor_logged_above_debug() -> Result<()> {
+    let world = World::new()?;
+    let (alice, bob) = world.contacts("alice", "bob")?;
+    alice.send(&bob, "where am I?", "sent")?;
+    let address = world.server.address().ip().to_string();
+    canary::expect_none(&world.server.data(), std::slice::from_ref(&address))?;
+    for path in canary::files_with(&world.server.logs(), &address)? {
+        let text = std::fs::read_to_string(path)?;
+        let is_logged = |line: &&str| line.contains(&address) && !line.contains(" DEBUG ");
+        let levels = [" INFO ", " WARN ", " ERROR "];
+        let told =
+            text.lines().filter(is_logged).find(|line| levels.iter().any(|level| line.contains(level)));
+        ensure!(told.is_none(), "{told:?}");
+        ensure!(text.contains(" INFO "), "the log has become silent");
+    }
+    Ok(())
+}
