@@ -144,6 +144,11 @@ impl Epochs {
         49 + self.chains.iter().map(|pair| 37 + pair.receiving.stored_length()).sum::<usize>()
     }
 
+    /// Whether [`Self::send`] may be called for `epoch`.
+    pub(super) fn serves(&self, epoch: u64) -> bool {
+        epoch >= self.sending && self.position(epoch).is_some()
+    }
+
     /// The newest epoch.
     pub(super) fn newest(&self) -> u64 {
         self.oldest + self.chains.len() as u64 - 1
@@ -154,12 +159,13 @@ impl Epochs {
         (position < self.chains.len()).then_some(position)
     }
 
-    /// The sending epoch and all after it have their sending halves, those before it have not; numbers do not overflow.
+    /// Numbers do not overflow; the sending epoch and all after it have their sending halves, those before it have not.
     fn is_consistent(&self) -> bool {
-        let halves = (self.oldest..)
-            .zip(&self.chains)
-            .all(|(epoch, pair)| pair.sending.is_some() == (epoch >= self.sending));
-        halves && self.oldest < u64::MAX / 2 && self.position(self.sending).is_some()
+        self.oldest < u64::MAX / 2
+            && self.position(self.sending).is_some()
+            && (self.oldest..)
+                .zip(&self.chains)
+                .all(|(epoch, pair)| pair.sending.is_some() == (epoch >= self.sending))
     }
 }
 

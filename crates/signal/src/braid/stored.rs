@@ -32,7 +32,8 @@ impl PqRatchet {
         let label = reader.u64()?;
         let braid = Braid { label, authenticator: Authenticator::read(reader)?, state: State::read(reader)? };
         let epochs = Epochs::read(reader)?;
-        if label == braid.state.first_label_after(epochs.newest()) {
+        let fits = label == braid.state.label_with_newest(epochs.newest());
+        if fits && label.checked_sub(1).is_some_and(|epoch| epochs.serves(epoch)) {
             Ok(Self { direction, settled, braid, epochs })
         } else {
             Err(StoredError::Damaged)
@@ -48,7 +49,7 @@ impl PqRatchet {
 
 impl State {
     /// The label in this state, if `epoch` is the newest that has keys.
-    fn first_label_after(&self, epoch: u64) -> u64 {
+    fn label_with_newest(&self, epoch: u64) -> u64 {
         match self {
             // The ciphertext side has the secret of the epoch in progress.
             Self::SendingFirst { .. }

@@ -110,3 +110,30 @@ fn a_refused_message_changes_nothing() {
     assert_eq!(bob.plan(&message, false).unwrap().0, key);
     assert_eq!(bob.plan(&message, false).unwrap().0, key);
 }
+
+#[test]
+fn a_stored_state_that_could_not_send_is_refused() {
+    let mut rng = rng(5);
+    let (mut alice, mut bob) = pair();
+    let stored = |ratchet: &PqRatchet| {
+        let mut writer = Writer::with_capacity(0);
+        ratchet.write(&mut writer);
+        let bytes = writer.finish();
+        PqRatchet::read(&mut Reader::new(&bytes)).is_ok()
+    };
+    while !matches!(bob.braid.state, super::machine::State::SendingFirst { .. }) {
+        let (message, _) = alice.send(&mut rng);
+        receive(&mut bob, &message).unwrap();
+        (alice, bob) = (bob, alice);
+        bob.send(&mut rng);
+    }
+    assert!(stored(&bob));
+    // The label of another state, of no state, and one whose chain is gone.
+    for label in [0, 2, u64::MAX] {
+        let honest = std::mem::replace(&mut bob.braid.label, label);
+        assert!(!stored(&bob), "label {label}");
+        bob.braid.label = honest;
+    }
+    bob.epochs = super::Epochs::new(&Secret::new([1; 32]), bob.direction);
+    assert!(!stored(&bob));
+}
