@@ -132,6 +132,13 @@ pub(crate) fn is_usable(tx: &Transaction<'_>, peer: Peer, now: Timestamp) -> Res
     Ok(load(tx, peer)?.is_usable(now.as_ms()))
 }
 
+/// Stops sealing in the present session with a device; what is under way in it can still be opened.
+pub(crate) fn retire(tx: &Transaction<'_>, peer: Peer) -> Result<(), CoreError> {
+    let mut record = load(tx, peer)?;
+    record.archive_current();
+    save(tx, peer, &record)
+}
+
 /// Begins a session from fetched keys; false if they are refused: malformed, or not signed by `identity_key`.
 pub(crate) fn begin(
     tx: &Transaction<'_>,

@@ -117,7 +117,7 @@ impl Engine {
                 if problem.code == Code::DEVICE_UNKNOWN {
                     // The next try begins with fresh keys, whichever devices there are then.
                     turn.tx.remove_envelope(message_id, device_id)?;
-                    turn.tx.remove_session(recipient_id, device_id)?;
+                    session::retire(turn.tx, Peer { account_id: recipient_id, device_id })?;
                 }
                 self.send_again(turn, recipient_id, Some((message_id, position)), &problem);
                 Ok(())

@@ -76,6 +76,16 @@ fn an_account_is_registered_left_and_entered_again() {
     }
     let request = world.intend("alice", log_in("a long password", "apple bread cloud"));
     world.settle();
+    assert_eq!(world.device("alice").answer(request), Some(Ok(signed_in.clone())));
+    assert_eq!(world.device("alice").link(), LinkStatus::Level);
+
+    // A log-in from within a session begins a new one on a new link; a failed one leaves the old.
+    let failed = world.intend("alice", log_in("another password", "apple bread cloud"));
+    world.settle();
+    assert_eq!(world.device("alice").failure(failed), "credentials-wrong");
+    assert_eq!(world.device("alice").link(), LinkStatus::Level);
+    let request = world.intend("alice", log_in("a long password", "apple bread cloud"));
+    world.settle();
     assert_eq!(world.device("alice").answer(request), Some(Ok(signed_in)));
     assert_eq!(world.device("alice").link(), LinkStatus::Level);
 }

@@ -324,6 +324,26 @@ fn first_id(world: &World) -> MessageId {
     messages.next().unwrap().header.message_id
 }
 
+// T21: a server that denies a device cannot make the messages under way from it unreadable.
+#[test]
+fn t21_a_renewed_session_does_not_forget_the_old_one() {
+    let mut world = World::of_contacts();
+    for (from, to) in [("alice", "bob"), ("bob", "alice")] {
+        world.send(from, to, "hello");
+        world.settle();
+    }
+    world.send("bob", "alice", "under way");
+    let under_way = world.intercept("alice", Opcode::DIRECT_RECEIVED);
+    world.server.plan(Opcode::SEND_DIRECT, Mischief::Refuse(Code::DEVICE_UNKNOWN, 0));
+    world.send("alice", "bob", "by a new session");
+    world.settle_within(2000);
+    world.input("alice", Input::Frame(under_way));
+    world.settle();
+    assert_eq!(world.device("bob").received("alice"), ["hello", "by a new session"]);
+    assert_eq!(world.device("alice").received("bob"), ["hello", "under way"]);
+    assert!(world.device("alice").notices().is_empty());
+}
+
 #[test]
 fn keys_that_are_not_there_yet_are_asked_for_again() {
     let mut world = World::of_strangers();

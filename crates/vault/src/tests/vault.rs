@@ -103,6 +103,29 @@ fn t63_no_content_stands_in_the_files() {
     assert!(bytes_read > 0);
 }
 
+// T63
+#[cfg(unix)]
+#[test]
+fn t63_only_the_owner_may_read_the_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = TempDir::new().unwrap();
+    let mut vault = Vault::open(&directory.path().join("vault.db"), &key(7)).unwrap();
+    let tx = vault.transaction().unwrap();
+    tx.add_message(&message("hello")).unwrap();
+    tx.commit().unwrap();
+    for entry in fs::read_dir(directory.path()).unwrap() {
+        let mode = entry.unwrap().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_told_apart() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("not there").join("vault.db");
+    assert!(matches!(Vault::open(&path, &key(7)), Err(VaultError::File(_))));
+}
+
 // T73: a newer file is refused, not changed.
 #[test]
 fn t73_a_vault_of_a_newer_release_is_refused() {
