@@ -26,9 +26,6 @@ pub enum VaultError {
     /// The file could not be read or written.
     #[error("the vault could not be read or written: {0}")]
     Unavailable(#[source] rusqlite::Error),
-    /// The file could not be made or opened.
-    #[error("the vault's file could not be opened: {0}")]
-    File(#[source] std::io::Error),
     /// A migration failed; nothing was changed.
     #[error("the vault could not be brought up to date: {0}")]
     Migration(#[source] Box<refinery::Error>),

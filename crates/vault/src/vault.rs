@@ -29,7 +29,7 @@ impl Vault {
     /// Opens the vault in the file at `path`, or makes it. `key` is used as it is: it must be uniformly random or come
     /// from a password hash.
     pub fn open(path: &Path, key: &Secret<[u8; 32]>) -> Result<Self, VaultError> {
-        create_private(path)?;
+        create_private(path);
         let connection = Connection::open(path)?;
         unlock(&connection, key)?;
         Self::prepare(connection)
@@ -54,18 +54,13 @@ impl Vault {
 }
 
 /// Makes the file for its owner only, before anything is written to it; the write-ahead log gets the same permissions.
-#[cfg(unix)]
-fn create_private(path: &Path) -> Result<(), VaultError> {
-    use std::os::unix::fs::OpenOptionsExt as _;
+/// Where that fails, SQLite fails too and says why.
+fn create_private(path: &Path) {
     let mut options = std::fs::OpenOptions::new();
-    options.append(true).create(true).mode(0o600);
-    options.open(path).map(drop).map_err(VaultError::File)
-}
-
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "one signature on all systems")]
-fn create_private(_path: &Path) -> Result<(), VaultError> {
-    Ok(())
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    drop(options.open(path));
 }
 
 /// Gives SQLCipher the key and checks that it fits.

@@ -123,7 +123,7 @@ fn t63_only_the_owner_may_read_the_files() {
 fn a_place_that_cannot_be_written_is_told_apart() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("not there").join("vault.db");
-    assert!(matches!(Vault::open(&path, &key(7)), Err(VaultError::File(_))));
+    assert!(matches!(Vault::open(&path, &key(7)), Err(VaultError::Unavailable(_))));
 }
 
 // T73: a newer file is refused, not changed.
