@@ -57,7 +57,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<Conversation>, StoreError>> + Send;
 
     /// At most `limit` changes that concern `account` after `since`, in order: its conversations, and the states of the
-    /// messages that it sent.
+    /// messages that it sent and that wait no more. A message that waits is not among them: whether its body is durable
+    /// too, only the answer to its sending tells.
     fn changes_since(
         &self,
         account: AccountId,

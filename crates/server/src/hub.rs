@@ -169,12 +169,9 @@ impl<P: Parts> Hub<P> {
 
     /// Makes a message durable. Both writes are queued before this returns, so queue order is call order.
     fn park(self: &Arc<Self>, parcel: &Parcel, now: Timestamp) {
-        let Parcel { key, recipient, reply, .. } = *parcel;
-        let Ok(envelope) = parcel.frame.read::<proto::Envelope>() else {
-            // The handler has read it before; a frame does not change.
-            tracing::error!("an accepted envelope cannot be read");
-            return self.answer(&reply, recipient, Outcome::Refused(Code::SERVER_FAULT), now);
-        };
+        let Parcel { key, recipient, .. } = *parcel;
+        let envelope: proto::Envelope =
+            parcel.frame.read().expect("the handler has read it before, and a frame does not change");
         let expires_at = parcel.taken_at.plus_ms(MESSAGE_WAIT_MS_MAX);
         let body = self.depot.put_body(self.name(&key, &recipient), envelope.sealed, expires_at);
         let entry = Entry {
@@ -195,7 +192,7 @@ impl<P: Parts> Hub<P> {
                 let _ = hub.depot.delete_bodies(vec![hub.name(&key, &recipient)]).await;
             }
             let outcome = body.and(queued).map_err(|error| store_code(&error));
-            hub.deliver(Input::Parked { recipient, reply, outcome });
+            hub.deliver(Input::Parked { recipient, key, outcome });
         });
     }
 

@@ -1,9 +1,10 @@
 //! What is on its way to one device.
 //!
-//! Invariants: `relayed` and `drained` hold only what was pushed over the present link; while `parking` is not zero the
-//! device is not live, so that nothing overtakes what is being made durable.
+//! Invariants: `relayed`, `drained` and `late` hold only what was pushed over the present link; while something is being
+//! parked the device is not live, and what was relayed is parked before anything behind it, so that nothing overtakes what
+//! is being made durable.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tacite_model::Timestamp;
 use tacite_model::limits::{ACKNOWLEDGE_MS_MAX, UNACKNOWLEDGED_MAX};
@@ -21,10 +22,17 @@ pub(super) struct Lane {
     relayed: VecDeque<Parcel>,
     /// Pushed from the store, unacknowledged.
     drained: BTreeSet<MessageKey>,
-    /// Effects under way: [`Effect::Park`], [`Effect::Receive`].
-    parking: usize,
+    /// Pushed straight to the link, then parked before they were acknowledged.
+    late: BTreeSet<MessageKey>,
+    /// Each [`Effect::Park`] under way, and whom to tell.
+    parking: BTreeMap<MessageKey, Reply>,
+    /// How often [`Effect::Receive`] is under way.
     settling: usize,
     level_was_told: bool,
+    /// A read of the queue passed over a message without a body.
+    has_gap: bool,
+    /// Something was parked that a read of the queue may have missed: it is to be read once more from its start.
+    is_stale: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -46,12 +54,15 @@ impl Lane {
     }
 
     /// True when forgetting this lane changes nothing.
-    pub(super) const fn is_idle(&self) -> bool {
-        self.link.is_none() && self.parking == 0 && self.settling == 0
+    pub(super) fn is_idle(&self) -> bool {
+        self.link.is_none() && self.parking.is_empty() && self.settling == 0
     }
 
     pub(super) fn link_up(&mut self, device: DeviceKey, link: LinkId, effects: &mut Vec<Effect>) {
-        if let Some(old) = self.link.filter(|old| *old != link) {
+        if self.link == Some(link) {
+            return;
+        }
+        if let Some(old) = self.link {
             effects.push(Effect::Close { link: old });
             self.link_down(old, effects);
         }
@@ -69,6 +80,7 @@ impl Lane {
         self.phase = Phase::Away;
         self.drained.clear();
         self.park_relayed(effects);
+        self.late.clear();
     }
 
     pub(super) fn submit(&mut self, parcel: Parcel, effects: &mut Vec<Effect>) {
@@ -79,6 +91,10 @@ impl Lane {
             relayed.reply = reply;
             return;
         }
+        if let Some(parking) = self.parking.get_mut(&parcel.key) {
+            *parking = reply;
+            return;
+        }
         match (self.phase, self.link) {
             (Phase::Live, Some(link)) if self.relayed.len() < UNACKNOWLEDGED_MAX => {
                 effects.push(Effect::Push { link, frame: parcel.frame.clone() });
@@ -86,6 +102,7 @@ impl Lane {
             }
             _ => {
                 self.leave_live();
+                self.park_relayed(effects);
                 self.park(parcel, effects);
             }
         }
@@ -94,11 +111,16 @@ impl Lane {
     pub(super) fn parked(
         &mut self,
         device: DeviceKey,
-        reply: Reply,
+        key: MessageKey,
         outcome: Result<Enqueued, Code>,
         effects: &mut Vec<Effect>,
     ) {
-        self.parking = self.parking.saturating_sub(1);
+        if outcome.is_err() {
+            self.late.remove(&key);
+        }
+        if let Phase::Draining { fetching, .. } = self.phase {
+            self.is_stale |= fetching || self.has_gap;
+        }
         let outcome = match outcome {
             Ok(Enqueued::Waiting) => Outcome::Sent,
             Ok(Enqueued::Received) => Outcome::Received,
@@ -107,10 +129,13 @@ impl Lane {
             Ok(Enqueued::IdInUse) => Outcome::Refused(Code::ID_IN_USE),
             Err(code) => Outcome::Refused(code),
         };
-        effects.push(Effect::Answer { reply, recipient: device, outcome });
+        if let Some(reply) = self.parking.remove(&key) {
+            effects.push(Effect::Answer { reply, recipient: device, outcome });
+        }
         self.advance(device, effects);
     }
 
+    /// What is not on its way to the device is passed over: nobody may keep the store busy with what does not concern it.
     pub(super) fn acknowledge(
         &mut self,
         device: DeviceKey,
@@ -124,8 +149,7 @@ impl Lane {
                     let (reply, outcome) = (parcel.reply, Outcome::Received);
                     effects.push(Effect::Answer { reply, recipient: device, outcome });
                 }
-            } else {
-                self.drained.remove(&key);
+            } else if self.drained.remove(&key) | self.late.remove(&key) {
                 stored.push(key);
             }
         }
@@ -154,14 +178,22 @@ impl Lane {
         }
         let Some(last) = messages.last() else {
             self.phase = Phase::Draining { after, fetching: false };
-            return self.reach_level(link, effects);
+            if self.is_stale {
+                self.advance(device, effects);
+            } else {
+                self.reach_level(link, effects);
+            }
+            return;
         };
         self.phase = Phase::Draining { after: last.position, fetching: false };
         for message in messages {
-            if let Some(frame) = message.frame {
-                self.drained.insert(message.key);
-                effects.push(Effect::Push { link, frame });
-            }
+            let Some(frame) = message.frame else {
+                self.has_gap = true;
+                continue;
+            };
+            self.late.remove(&message.key);
+            self.drained.insert(message.key);
+            effects.push(Effect::Push { link, frame });
         }
         self.advance(device, effects);
     }
@@ -181,9 +213,13 @@ impl Lane {
         let (Phase::Draining { after, fetching: false }, Some(link)) = (self.phase, self.link) else {
             return;
         };
+        let after = if self.is_stale { 0 } else { after };
         // From the start of the queue only when it no longer shows what has just been acknowledged.
         let is_settled = after > 0 || self.settling == 0;
-        if self.parking == 0 && self.drained.is_empty() && is_settled {
+        if self.parking.is_empty() && self.drained.is_empty() && is_settled {
+            if after == 0 {
+                (self.is_stale, self.has_gap) = (false, false);
+            }
             self.phase = Phase::Draining { after, fetching: true };
             effects.push(Effect::Fetch { device, link, after });
         }
@@ -191,7 +227,7 @@ impl Lane {
 
     /// The queue was empty. If something is being parked behind it, [`Lane::parked`] goes on.
     fn reach_level(&mut self, link: LinkId, effects: &mut Vec<Effect>) {
-        if self.parking > 0 {
+        if !self.parking.is_empty() {
             return;
         }
         self.phase = Phase::Live;
@@ -209,12 +245,13 @@ impl Lane {
 
     fn park_relayed(&mut self, effects: &mut Vec<Effect>) {
         while let Some(parcel) = self.relayed.pop_front() {
+            self.late.insert(parcel.key);
             self.park(parcel, effects);
         }
     }
 
     fn park(&mut self, parcel: Parcel, effects: &mut Vec<Effect>) {
-        self.parking += 1;
+        self.parking.insert(parcel.key, parcel.reply);
         effects.push(Effect::Park(Box::new(parcel)));
     }
 }

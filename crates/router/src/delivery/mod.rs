@@ -95,8 +95,8 @@ pub enum Input {
     Parked {
         /// For which device.
         recipient: DeviceKey,
-        /// Whom to tell.
-        reply: Reply,
+        /// The message.
+        key: MessageKey,
         /// What became of it: in the queue, or why not.
         outcome: Result<Enqueued, Code>,
     },
@@ -214,7 +214,7 @@ impl Delivery {
             Input::LinkUp { link, .. } => lane.link_up(device, link, effects),
             Input::LinkDown { link, .. } => lane.link_down(link, effects),
             Input::Submit(parcel) => lane.submit(*parcel, effects),
-            Input::Parked { reply, outcome, .. } => lane.parked(device, reply, outcome, effects),
+            Input::Parked { key, outcome, .. } => lane.parked(device, key, outcome, effects),
             Input::Acknowledge { messages, .. } => lane.acknowledge(device, messages, effects),
             Input::Settled { .. } => lane.settled(device, effects),
             Input::Fetched { link, messages, .. } => lane.fetched(device, link, messages, effects),

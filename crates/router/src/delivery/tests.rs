@@ -66,7 +66,7 @@ impl Bench {
 
     fn parked(&mut self, number: u8) -> Vec<Effect> {
         let outcome = Ok(Enqueued::Waiting);
-        self.at(1000, Input::Parked { recipient: BOB, reply: reply(number), outcome })
+        self.at(1000, Input::Parked { recipient: BOB, key: key(number), outcome })
     }
 
     fn fetched(&mut self, link: LinkId, numbers: &[u8]) -> Vec<Effect> {
@@ -196,7 +196,67 @@ fn the_window_is_bounded_and_the_rest_waits_in_the_store() {
         let number = u8::try_from(number).unwrap();
         assert_eq!(bench.submit(number)[1], push(BOB_LINK, number));
     }
-    assert_eq!(bench.submit(200)[1], park(200));
+    let effects = bench.submit(200);
+    let parked = (0..u8::try_from(UNACKNOWLEDGED_MAX).unwrap()).chain([200]).map(park);
+    assert_eq!(effects[1..], parked.collect::<Vec<_>>(), "what was relayed keeps its place before the rest");
+    assert_eq!(bench.down(BOB_LINK), [], "all of it is in the queue already");
+}
+
+// C5: what is parked and durable between a read of the queue and its answer was not read.
+#[test]
+fn a_message_that_became_durable_while_the_queue_was_read_is_read_once_more() {
+    let mut bench = Bench::default();
+    bench.up(BOB_LINK);
+    bench.submit(1);
+    assert_eq!(bench.parked(1), [answer(1, Outcome::Sent)]);
+    assert_eq!(bench.fetched(BOB_LINK, &[]), [fetch(BOB_LINK, 0)], "not level yet");
+    assert_eq!(bench.fetched(BOB_LINK, &[1]), [push(BOB_LINK, 1)]);
+}
+
+// A sender is never told that a message without a body is kept, so it comes again, into its old place.
+#[test]
+fn a_message_whose_body_comes_later_is_not_left_behind() {
+    let mut bench = Bench::default();
+    bench.up(BOB_LINK);
+    let missing = Fetched { position: 1, key: key(1), frame: None };
+    let present = Fetched { position: 2, key: key(2), frame: Some(frame(2)) };
+    let messages = vec![missing, present];
+    bench.at(1000, Input::Fetched { device: BOB, link: BOB_LINK, messages });
+    bench.submit(1);
+    bench.parked(1);
+    assert_eq!(bench.acknowledge(&[2]), [Effect::Receive { device: BOB, messages: vec![key(2)] }]);
+    assert_eq!(bench.at(1000, Input::Settled { device: BOB }), [fetch(BOB_LINK, 0)]);
+}
+
+#[test]
+fn a_second_synchronisation_on_one_link_begins_nothing_anew() {
+    let mut bench = Bench::with_bob_live();
+    bench.submit(1);
+    assert_eq!(bench.up(BOB_LINK), []);
+    assert_eq!(bench.submit(2)[1], push(BOB_LINK, 2));
+}
+
+// T71: the store is kept busy only by what is on its way.
+#[test]
+fn acknowledgements_of_what_was_not_pushed_are_passed_over() {
+    let mut bench = Bench::default();
+    assert_eq!(bench.acknowledge(&[1, 2]), []);
+    bench.up(BOB_LINK);
+    bench.fetched(BOB_LINK, &[1]);
+    let effects = bench.acknowledge(&[1, 2, 1]);
+    assert_eq!(effects, [Effect::Receive { device: BOB, messages: vec![key(1)] }, fetch(BOB_LINK, 1)]);
+}
+
+// T14: while a message is being parked, its repetition is not parked beside it.
+#[test]
+fn a_repetition_of_what_is_being_parked_changes_only_where_the_answer_goes() {
+    let mut bench = Bench::default();
+    bench.submit(1);
+    let again = Parcel { reply: Reply { link: LinkId(9), ..reply(1) }, ..parcel(1) };
+    let to_new_link = |outcome| Effect::Answer { reply: again.reply, recipient: BOB, outcome };
+    let effects = bench.at(1000, Input::Submit(Box::new(again.clone())));
+    assert_eq!(effects, [to_new_link(Outcome::Taken)]);
+    assert_eq!(bench.parked(1), [to_new_link(Outcome::Sent)]);
 }
 
 // T14: a sender that lost its link repeats itself; the recipient is not bothered twice.
@@ -221,7 +281,7 @@ fn a_message_that_cannot_be_parked_is_refused() {
     ] {
         let mut bench = Bench::default();
         bench.submit(1);
-        let effects = bench.at(1000, Input::Parked { recipient: BOB, reply: reply(1), outcome });
+        let effects = bench.at(1000, Input::Parked { recipient: BOB, key: key(1), outcome });
         assert_eq!(effects, [answer(1, Outcome::Refused(code))]);
     }
 }

@@ -181,7 +181,9 @@ impl Store for MemoryStore {
             let concerns = |row: &&Conversation| row.initiator_id == account || row.peer_id == account;
             let conversations =
                 tables.conversations.iter().filter(concerns).copied().map(Change::Conversation);
-            let sent = tables.messages.values().filter(|row| row.entry.key.sender_id == account);
+            let has_advanced =
+                |row: &&Message| row.entry.key.sender_id == account && row.state != MessageStatusState::Sent;
+            let sent = tables.messages.values().filter(has_advanced);
             let statuses = sent.map(|row| Change::Status(row.status()));
             let mut changes: Vec<Change> =
                 conversations.chain(statuses).filter(|change| change.cursor(account) > since).collect();

@@ -154,7 +154,7 @@ impl Store for SqliteStore {
                 changes.push(Change::Conversation(row?));
             }
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT {STATUS} FROM message_statuses WHERE sender_id = ?1 \
+                "SELECT {STATUS} FROM message_statuses WHERE sender_id = ?1 AND state <> {SENT} \
                  AND (updated_at, message_id) > (?2, ?3) ORDER BY updated_at, message_id LIMIT ?4"
             ))?;
             for row in statement.query_map(arguments, rows::status)? {
