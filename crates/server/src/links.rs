@@ -1,18 +1,22 @@
 //! The open links of this process: who is behind each, and a way to push frames to it.
 //!
 //! Invariants: pushing never waits; a link whose queue is full is closed, because dropping single frames would break the
-//! order that its device relies on. What it had not acknowledged is parked when it ends.
+//! order that its device relies on, and what it had not acknowledged is parked when it ends; no account holds more than a
+//! few links, so none can take the places of all.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tacite_accounts::{Identity, SessionId};
-use tacite_model::limits::LINK_QUEUE_FRAMES_MAX;
+use tacite_model::limits::{DEVICES_PER_ACCOUNT_MAX, LINK_QUEUE_FRAMES_MAX};
 use tacite_model::{AccountId, DeviceId};
 use tacite_router::DeviceKey;
 use tacite_router::delivery::LinkId;
 use tacite_wire::Frame;
 use tokio::sync::mpsc;
+
+/// Links of one account at once; one more ends the oldest. A person's devices need one each, and one while they reconnect.
+const LINKS_PER_ACCOUNT_MAX: usize = 2 * DEVICES_PER_ACCOUNT_MAX;
 
 /// What a link's task gets from the rest of the server.
 #[derive(Debug)]
@@ -66,7 +70,13 @@ impl Links {
         let Some(entry) = table.links.get_mut(&link) else { return };
         let before = entry.identity.replace((device, identity.session_id)).map(|(device, _)| device);
         table.forget(link, before);
-        table.by_account.entry(device.account_id).or_default().push((device.device_id, link));
+        let links = table.by_account.entry(device.account_id).or_default();
+        links.push((device.device_id, link));
+        let surplus = (links.len() > LINKS_PER_ACCOUNT_MAX).then(|| links[0].1);
+        drop(table);
+        if let Some(oldest) = surplus {
+            self.close(oldest);
+        }
     }
 
     /// Removes a link.
@@ -179,6 +189,24 @@ mod tests {
         links.sign_in(other, &Identity { session_id: SessionId([2; 16]), ..bob() });
         links.close_session(SessionId([1; 16]));
         assert_eq!(links.all(), [other]);
+    }
+
+    // T68: whoever has one account cannot take the places of all.
+    #[test]
+    fn an_account_has_so_many_links_and_one_more_ends_the_oldest() {
+        let links = Links::default();
+        let open = || {
+            let (link, _orders) = links.open();
+            links.sign_in(link, &bob());
+            link
+        };
+        let oldest = open();
+        let others: Vec<_> = (1..LINKS_PER_ACCOUNT_MAX).map(|_| open()).collect();
+        assert_eq!(links.count(), LINKS_PER_ACCOUNT_MAX);
+        let newest = open();
+        assert_eq!(links.count(), LINKS_PER_ACCOUNT_MAX);
+        assert!(!links.all().contains(&oldest));
+        assert!(links.all().contains(&newest) && others.iter().all(|link| links.all().contains(link)));
     }
 
     #[tokio::test]

@@ -25,6 +25,8 @@ pub(crate) struct Meters {
     pub(crate) messages: AccountMeter,
     /// Contact requests.
     pub(crate) contacts: AccountMeter,
+    /// Answers to contact requests: each is pushed to the other side.
+    pub(crate) contact_answers: AccountMeter,
     /// Fetching of prekeys, which uses them up (T5).
     pub(crate) key_fetches: AccountMeter,
 }
@@ -38,6 +40,7 @@ impl Meters {
         Self {
             messages: AccountMeter::new(Quota::new(per_second, 1000, per_second.saturating_mul(4))),
             contacts: AccountMeter::new(Quota::new(20, 60_000, 20)),
+            contact_answers: AccountMeter::new(Quota::new(60, 60_000, 60)),
             key_fetches: AccountMeter::new(Quota::new(30, 60_000, 30)),
         }
     }

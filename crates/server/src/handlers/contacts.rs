@@ -65,6 +65,7 @@ async fn answer<P: Parts>(
     accept: bool,
 ) -> Handled {
     let answerer = session.identity()?.account_id;
+    hub.meters.contact_answers.admit(answerer, now)?;
     let body: AnswerContact = frame.read()?;
     let asker = AccountId::try_from(&body.account_id[..])?;
     let conversation = hub.router.answer(answerer, asker, accept, now).await?.ok_or(Code::NO_REQUEST)?;

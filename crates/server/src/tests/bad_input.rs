@@ -277,6 +277,19 @@ async fn who_sends_too_fast_is_told_when_to_try_again() {
     assert!(refused >= 1, "a burst of four, then one a second");
 }
 
+// T71: accepting once more changes nothing, but is told to the other side: it may not flood them.
+#[tokio::test]
+async fn who_answers_requests_too_fast_is_told_so() {
+    let world = World::start().await;
+    let (alice, mut bob) = alice_and_bob(&world).await;
+    let accept = proto::AnswerContact { account_id: alice.id() };
+    let mut answered = 1;
+    while bob.ask(Opcode::ACCEPT_CONTACT, &accept).await.header.code != Code::TOO_FAST {
+        answered += 1;
+    }
+    assert!((60..70).contains(&answered), "{answered}");
+}
+
 // T56: a link that is signed in takes no other account, and the attempt changes nothing.
 #[tokio::test]
 async fn a_signed_in_link_takes_no_second_log_in() {
@@ -284,7 +297,8 @@ async fn a_signed_in_link_takes_no_second_log_in() {
     let (mut alice, _) = Peer::registered(&world, "alice").await;
     let (_bob, granted) = Peer::registered(&world, "bob").await;
     assert_eq!(alice.register("carol").await.header.code, Code::FORBIDDEN);
-    let sign_in = proto::SignIn { account_id: granted.account_id.clone(), device_id: 1, ..Default::default() };
+    let sign_in =
+        proto::SignIn { account_id: granted.account_id.clone(), device_id: 1, ..Default::default() };
     assert_eq!(alice.ask(Opcode::SIGN_IN, &sign_in).await.header.code, Code::FORBIDDEN);
     let still = Peer::connect(&world, Some(&granted.access_token)).await;
     assert!(still.connected.signed_in, "bob's session goes on");
