@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tacite_client::ProfileName;
-use tacite_client::model::{Handle, Invitation, KeyPin};
+use tacite_client::model::{Handle, KeyPin};
 
 use crate::failure::EXIT_STATUS_HELP;
 
@@ -23,7 +23,6 @@ pub(crate) struct Arguments {
 /// What every command takes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Common options")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Common {
     /// Which account on this machine
     #[arg(long, global = true, value_name = "NAME", default_value = "default", env = "TACITE_PROFILE")]
@@ -112,9 +111,10 @@ pub(crate) enum Command {
 pub(crate) struct Register {
     /// The wanted name, such as @alice
     pub(crate) handle: Handle,
+    // Parsed later: an error of the parser here would repeat the secret.
     /// The invitation, tacite://…; without one the server must be open and its address given
     #[arg(long, value_name = "LINK", env = "TACITE_INVITE", hide_env_values = true)]
-    pub(crate) invite: Option<Invitation>,
+    pub(crate) invite: Option<String>,
     /// The key that the server must show, as in an invitation; for a server without invitation
     #[arg(long, value_name = "PIN", env = "TACITE_PIN", conflicts_with = "invite")]
     pub(crate) pin: Option<KeyPin>,

@@ -50,14 +50,14 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Fail
 fn within_session(
     common: &Common,
     mut opened: Opened,
-    time: Option<Duration>,
+    time: impl Into<Option<Duration>>,
     output: &mut Output,
     work: impl AsyncFnOnce(&mut Online, &mut Output) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let options = opening::session_options(common, &mut opened.vault)?;
     let Opened { vault, profile } = opened;
     let outcome = runtime()?.block_on(async {
-        let mut online = Online::new(Session::start(vault, options)?, time);
+        let mut online = Online::new(Session::start(vault, options)?, time.into());
         let done = tokio::select! {
             done = work(&mut online, output) => done,
             wanted = signals::end_is_wanted() => Err(wanted.map_or_else(Failure::from, |()| Failure::interrupted())),
@@ -70,8 +70,8 @@ fn within_session(
 }
 
 /// The time that the command line gives, or the usual one.
-fn time(common: &Common, usual: Duration) -> Option<Duration> {
-    Some(common.timeout.map_or(usual, Duration::from_secs))
+fn time(common: &Common, usual: Duration) -> Duration {
+    common.timeout.map_or(usual, Duration::from_secs)
 }
 
 /// The engine has a thread of its own; one more is enough for the link.

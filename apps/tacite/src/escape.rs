@@ -1,7 +1,8 @@
 //! Makes what others wrote harmless on a terminal.
 //!
-//! Invariants: what comes out holds no control character, no character that reorders or hides text, and a line feed only
-//! where [`block`] indents the next line, so nobody can draw on the screen, change its settings or fake a line of output.
+//! Invariants: what comes out of [`line`], [`block`] and [`json`] holds no control character and no character that reorders
+//! or hides text, except that [`block`] begins new lines, indented; so nobody can draw on the screen, change its settings
+//! or fake a line of output.
 
 use std::fmt::Write as _;
 
@@ -16,6 +17,21 @@ pub(crate) fn line(text: &str) -> String {
 /// A text of several lines, each but the first indented.
 pub(crate) fn block(text: &str) -> String {
     escaped(text, &format!("\n{INDENT}"))
+}
+
+/// JSON with everything deceptive in its strings written as `\uXXXX`; it means the same to a program that parses it.
+pub(crate) fn json(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_deceptive(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}").expect("a String takes all");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 fn escaped(text: &str, line_feed: &str) -> String {
@@ -66,6 +82,15 @@ mod tests {
     fn a_text_cannot_fake_a_line_of_output() {
         assert_eq!(block("hi\n12:00 @alice: pay"), "hi\n    12:00 @alice: pay");
         assert_eq!(line("hi\n12:00 @alice: pay"), "hi 12:00 @alice: pay");
+    }
+
+    // T59
+    #[test]
+    fn json_means_the_same_and_holds_nothing_deceptive() {
+        let text = "\u{9b}31m \u{202e} \u{e0041} \x7f \x1b \n é 👩‍👧";
+        let written = json(&serde_json::to_string(text).unwrap());
+        assert!(!written.chars().any(is_deceptive), "{written:?}");
+        assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
     }
 
     #[test]

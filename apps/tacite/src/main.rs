@@ -17,7 +17,6 @@ mod secrets;
 mod signals;
 mod words;
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -47,7 +46,7 @@ fn main() -> ExitCode {
 
 /// Help and version are asked for and succeed; anything else is wrong usage.
 fn usage(error: &clap::Error) -> ExitCode {
-    let json = std::env::args_os().any(|argument| argument == OsString::from("--json"));
+    let json = std::env::args_os().any(|argument| argument == "--json");
     if !error.use_stderr() || !json {
         // Nobody can be told if standard error is closed.
         let _ = error.print();

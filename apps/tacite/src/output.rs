@@ -5,6 +5,7 @@
 
 use std::io::{self, Stderr, Stdout, Write as _};
 
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tacite_client::core::{MessageView, Problem};
@@ -30,7 +31,7 @@ impl Output {
     /// A result: an object for scripts, a sentence for people (already free of what others wrote, or escaped).
     pub(crate) fn result(&mut self, object: &impl Serialize, sentence: &str) -> io::Result<()> {
         if self.json {
-            writeln!(self.out, "{}", serde_json::to_string(object)?)?;
+            writeln!(self.out, "{}", escape::json(&serde_json::to_string(object)?))?;
         } else {
             writeln!(self.out, "{sentence}")?;
         }
@@ -50,7 +51,7 @@ impl Output {
     pub(crate) fn notice(&mut self, problem: &Problem) -> io::Result<()> {
         if self.json {
             let notice = Failure::from(problem.clone());
-            writeln!(self.err, "{}", json!({ "notice": notice }))
+            writeln!(self.err, "{}", escape::json(&json!({ "notice": notice }).to_string()))
         } else {
             let sentence = escape::line(&problem.sentence);
             writeln!(self.err, "note: {sentence} {}", escape::line(&problem.next_step))
@@ -65,7 +66,7 @@ impl Output {
     /// Why the command failed. Nothing can be said if standard error is closed.
     pub(crate) fn failure(&mut self, failure: &Failure) {
         let _ = if self.json {
-            writeln!(self.err, "{}", json!({ "error": failure }))
+            writeln!(self.err, "{}", escape::json(&json!({ "error": failure }).to_string()))
         } else {
             let code = if failure.code == 0 { String::new() } else { format!(", {}", failure.code) };
             let sentence = escape::line(&failure.sentence);
@@ -88,9 +89,9 @@ fn message_object(message: &MessageView) -> Value {
 
 /// Date and time where this person is, such as `2026-03-01 18:05`.
 fn local_time(time: Timestamp) -> String {
-    i64::try_from(time.as_ms())
-        .ok()
-        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
-        .map(|time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string())
-        .unwrap_or_else(|| "at an unknown time".to_owned())
+    let time = i64::try_from(time.as_ms()).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    match time {
+        Some(time) => time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string(),
+        None => "at an unknown time".to_owned(),
+    }
 }

@@ -2,6 +2,8 @@
 //!
 //! Invariant: no test needs a server; each has a directory of profiles of its own and an empty environment.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -153,6 +155,14 @@ fn for_scripts_an_error_is_one_object() {
     for field in ["code", "word", "sentence", "next_step", "retryable"] {
         assert!(!error[field].is_null(), "{field}");
     }
+}
+
+#[test]
+fn a_damaged_invitation_is_refused_and_not_repeated() {
+    let refused =
+        Machine::new().run(&["register", "@alice", "--invite", "tacite://127.0.0.1:1/club#c2VjcmV0"]);
+    assert_eq!(refused.status, 2);
+    assert!(refused.err.contains("damaged") && !refused.err.contains("c2VjcmV0"), "{}", refused.err);
 }
 
 // B9, T19

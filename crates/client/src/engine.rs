@@ -25,7 +25,7 @@ use crate::shown;
 /// Events of links that may wait for the engine before the link is slowed down.
 const LINK_EVENTS_MAX: usize = 64;
 /// Longest sleep; a clock that was set meanwhile is noticed after it.
-const SLEEP_MAX: Duration = Duration::from_secs(60);
+const SLEEP_MAX: Duration = Duration::from_mins(1);
 /// How long the end of a session may wait for the server's answers, milliseconds.
 const FINISH_MS_MAX: u64 = 2000;
 /// How long the end of a session may wait for the end of its link.
@@ -201,7 +201,7 @@ impl Engine {
             }
             LinkEvent::Closed(cause) => {
                 self.link = None;
-                *self.link_problem.lock().unwrap_or_else(PoisonError::into_inner) = cause.clone();
+                self.link_problem.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&cause);
                 Input::LinkClosed { cause }
             }
         };

@@ -59,3 +59,100 @@ fn unshown_of(tx: &Transaction<'_>, peer: &Handle) -> Result<Vec<(Timestamp, Mes
 fn is_unshown(message: &MessageView) -> bool {
     !message.outgoing && message.state == MessageState::Received
 }
+
+#[cfg(test)]
+mod tests {
+    use tacite_core::{Standing, Vault};
+    use tacite_model::AccountId;
+    use tacite_vault::{Contact, Message};
+
+    use super::*;
+
+    fn id(number: u64) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        bytes
+    }
+
+    fn befriend(tx: &Transaction<'_>, account: u64, handle: &str) {
+        let contact = Contact {
+            account_id: AccountId::from_bytes(id(account)),
+            handle: handle.parse().unwrap(),
+            standing: Standing::Accepted,
+            consented: true,
+            conversation_id: None,
+            identity_key: None,
+            own_name: String::new(),
+            verified: false,
+            updated_at: Timestamp::default(),
+        };
+        tx.save_contact(&contact).unwrap();
+    }
+
+    /// A message with the account `peer`, written at `sent_at`.
+    fn add(tx: &Transaction<'_>, peer: u64, message: u64, sent_at: u64, outgoing: bool) {
+        let peer_id = AccountId::from_bytes(id(peer));
+        let message = Message {
+            sender_id: if outgoing { AccountId::from_bytes(id(0)) } else { peer_id },
+            message_id: MessageId::from_bytes(id(message)),
+            peer_id,
+            outgoing,
+            text: message.to_string(),
+            sent_at: Timestamp::from_ms(sent_at),
+            stored_at: Timestamp::from_ms(sent_at),
+            state: if outgoing { MessageState::Sent } else { MessageState::Received },
+        };
+        assert!(tx.add_message(&message).unwrap());
+    }
+
+    fn texts(tx: &Transaction<'_>) -> Vec<String> {
+        unshown(tx).unwrap().into_iter().map(|message| message.text).collect()
+    }
+
+    fn mark_number(tx: &Transaction<'_>, handle: &str, message: u64) {
+        mark(tx, &handle.parse().unwrap(), MessageId::from_bytes(id(message))).unwrap();
+    }
+
+    #[test]
+    fn what_was_shown_is_not_shown_again_and_own_messages_never_are() {
+        let mut vault = Vault::open_in_memory().unwrap();
+        let tx = vault.transaction().unwrap();
+        befriend(&tx, 1, "bob");
+        for (message, outgoing) in [(10, false), (11, true), (12, false)] {
+            add(&tx, 1, message, message, outgoing);
+        }
+        assert_eq!(texts(&tx), ["10", "12"]);
+        mark_number(&tx, "bob", 10);
+        assert_eq!(texts(&tx), ["12"]);
+        mark_number(&tx, "bob", 12);
+        assert_eq!(texts(&tx), [""; 0]);
+    }
+
+    #[test]
+    fn conversations_mix_by_time_and_keep_their_own_order() {
+        let mut vault = Vault::open_in_memory().unwrap();
+        let tx = vault.transaction().unwrap();
+        befriend(&tx, 1, "bob");
+        befriend(&tx, 2, "carol");
+        // Bob's clock steps back between his messages.
+        add(&tx, 1, 10, 500, false);
+        add(&tx, 1, 11, 100, false);
+        add(&tx, 2, 20, 300, false);
+        add(&tx, 2, 21, 600, false);
+        assert_eq!(texts(&tx), ["20", "10", "11", "21"]);
+    }
+
+    #[test]
+    fn a_long_absence_is_made_up_for_entirely() {
+        let mut vault = Vault::open_in_memory().unwrap();
+        let tx = vault.transaction().unwrap();
+        befriend(&tx, 1, "bob");
+        let many = u64::from(LOOK_BACK) * 3;
+        for message in 1..=many {
+            add(&tx, 1, message, message, false);
+        }
+        mark_number(&tx, "bob", 1);
+        let expected: Vec<_> = (2..=many).map(|message| message.to_string()).collect();
+        assert_eq!(texts(&tx), expected);
+    }
+}

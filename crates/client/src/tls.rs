@@ -35,7 +35,7 @@ pub fn configuration(trust: Trust) -> Result<ClientConfig, rustls::Error> {
         .with_protocol_versions(&[&version::TLS13])?;
     let mut config = match trust {
         Trust::PublicAuthorities => {
-            let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+            let roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
             builder.with_root_certificates(roots).with_no_client_auth()
         }
         Trust::Pin(pin) => custom(builder, KeyVerifier::pinned(pin, provider)),

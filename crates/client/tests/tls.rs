@@ -2,6 +2,8 @@
 //!
 //! Invariant: nothing leaves the machine; each server answers one connection on a free port of the loopback.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 use std::sync::Arc;
 
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};

@@ -5,7 +5,7 @@
 use serde_json::json;
 use tacite_client::clock;
 use tacite_client::core::{AccountStanding, AccountView, Intent, Server, queries};
-use tacite_client::model::Secret;
+use tacite_client::model::{Invitation, InvitationError, Secret};
 
 use super::{TIME, time, within_session};
 use crate::arguments::{Common, DisableTls, Register, Secrets};
@@ -23,11 +23,14 @@ const PIN_AT_BUILD: Option<&str> = option_env!("TACITE_PIN_AT_BUILD");
 
 /// `tacite register`
 pub(super) fn register(common: &Common, register: &Register, output: &mut Output) -> Result<(), Failure> {
-    let server = server(common, register, output)?;
+    let invitation = register.invite.as_deref().map(parse_invitation).transpose()?;
+    let server = server(common, register, invitation.as_ref(), output)?;
     let mut opened = opening::new(common, "register")?;
     let account = opened.vault.transaction()?.account()?;
     if account.is_some_and(|account| account.standing != AccountStanding::Registering) {
-        return Err(Failure::usage(
+        return Err(Failure::new(
+            Exit::Refused,
+            "already-registered",
             "This profile has an account already.",
             "Use another --profile for another account.",
         ));
@@ -40,7 +43,7 @@ pub(super) fn register(common: &Common, register: &Register, output: &mut Output
     };
     let intent = Intent::Register {
         server,
-        invitation: register.invite.as_ref().map(|invitation| invitation.secret().clone()),
+        invitation: invitation.map(|invitation| invitation.secret().clone()),
         handle: register.handle.clone(),
         password,
         words,
@@ -119,12 +122,17 @@ async fn tell_account(online: &Online, output: &mut Output, done: &str) -> Resul
 
 /// The server to register with: an invitation's, at the address that flags or environment give, or all from the
 /// configuration.
-fn server(common: &Common, register: &Register, output: &mut Output) -> Result<Server, Failure> {
+fn server(
+    common: &Common,
+    register: &Register,
+    invitation: Option<&Invitation>,
+    output: &mut Output,
+) -> Result<Server, Failure> {
     let configuration = opening::configuration(common)?;
     for key in &configuration.unknown_keys {
         output.remark(&format!("note: the configuration has an unknown key {key:?}; it is passed over"))?;
     }
-    let mut server = match &register.invite {
+    let mut server = match invitation {
         Some(invitation) => Server::from(invitation),
         None => Server {
             address: String::new(),
@@ -135,7 +143,7 @@ fn server(common: &Common, register: &Register, output: &mut Output) -> Result<S
         },
     };
     let from_file =
-        if register.invite.is_none() { (configuration.address, configuration.port) } else { (None, None) };
+        if invitation.is_none() { (configuration.address, configuration.port) } else { (None, None) };
     let (host, port) = (common.server.clone().or(from_file.0), common.port.or(from_file.1));
     server.address = address(&server.address, host, port)?;
     server.tls_disabled = common.disable_tls.is_some();
@@ -146,6 +154,15 @@ fn server(common: &Common, register: &Register, output: &mut Output) -> Result<S
         )?;
     }
     Ok(server)
+}
+
+fn parse_invitation(link: &str) -> Result<Invitation, Failure> {
+    link.parse().map_err(|error: InvitationError| {
+        Failure::usage(
+            format!("The invitation cannot be used: {error}."),
+            "Copy the whole link, between quotes.",
+        )
+    })
 }
 
 fn address(invited: &str, host: Option<String>, port: Option<u16>) -> Result<String, Failure> {

@@ -11,6 +11,7 @@ use tacite_client::model::{Handle, MessageId};
 
 use super::within_session;
 use crate::arguments::{Common, Listen};
+use crate::escape;
 use crate::failure::{Exit, Failure};
 use crate::online::Online;
 use crate::opening;
@@ -21,7 +22,7 @@ pub(super) fn run(common: &Common, listen: &Listen, output: &mut Output) -> Resu
     let opened = opening::existing(common, "listen")?;
     let time = common.timeout.map(Duration::from_secs);
     let listened = within_session(common, opened, time, output, async |online, output| {
-        let mut listener = Listener { left: listen.count, shown: HashSet::new() };
+        let mut listener = Listener { left: listen.count, shown: HashSet::new(), is_gone: false };
         for message in online.session().unshown().await? {
             if listener.show(online, output, &message)? {
                 return Ok(());
@@ -35,8 +36,9 @@ pub(super) fn run(common: &Common, listen: &Listen, output: &mut Output) -> Resu
             match online.next(output).await? {
                 Event::MessageReceived(message) if listener.show(online, output, &message)? => return Ok(()),
                 Event::ContactChanged { handle, standing } => {
-                    output.remark(&contact_remark(&handle, standing))?
+                    output.remark(&contact_remark(&handle, standing))?;
                 }
+                Event::Link(link) => listener.tell_link(online, output, link)?,
                 _ => {}
             }
         }
@@ -52,6 +54,8 @@ struct Listener {
     /// Messages still wanted; `None`: all.
     left: Option<u64>,
     shown: HashSet<(Handle, MessageId)>,
+    /// Whether the person was told that the link is gone.
+    is_gone: bool,
 }
 
 impl Listener {
@@ -66,6 +70,24 @@ impl Listener {
         self.shown.insert(name);
         self.left = self.left.map(|left| left - 1);
         Ok(self.left == Some(0))
+    }
+
+    /// Tells once that the link is gone, however often it is tried again, and that it is back.
+    fn tell_link(&mut self, online: &Online, output: &mut Output, link: LinkStatus) -> Result<(), Failure> {
+        match link {
+            LinkStatus::Offline { retry_at: Some(_) } if !self.is_gone => {
+                self.is_gone = true;
+                let reason =
+                    online.problem().map_or("The link is gone.".to_owned(), |problem| problem.sentence);
+                output.remark(&format!("note: {} Trying again.", escape::line(&reason)))?;
+            }
+            LinkStatus::Level if self.is_gone => {
+                self.is_gone = false;
+                output.remark("note: The server is back.")?;
+            }
+            _ => {}
+        }
+        Ok(())
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn run(common: &Common, status: &Status, output: &mut Output) -> Resu
             Err(failure) => return Err(failure),
         };
         let status = online.session().query(|tx| queries::status(tx)).await?;
-        print(common, &status, Some(online.link()), problem, output)
+        print(common, &status, Some(online.link()), problem.as_ref(), output)
     })
 }
 
@@ -36,7 +36,7 @@ fn print(
     common: &Common,
     status: &core::Status,
     link: Option<LinkStatus>,
-    problem: Option<Failure>,
+    problem: Option<&Failure>,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let link = match link {
@@ -58,7 +58,7 @@ fn print(
         "link": link,
         "problem": problem,
     });
-    Ok(output.result(&object, &lines(common, status, link, problem.as_ref()))?)
+    Ok(output.result(&object, &lines(common, status, link, problem))?)
 }
 
 fn server_object(server: &core::Server) -> Value {

@@ -78,7 +78,7 @@ async fn secure(target: &LinkTarget, host: &str, tcp: TcpStream) -> Result<Socke
         }
         return Ok(Box::new(tcp));
     }
-    let config = tls::configuration(trust(target)?).map_err(|error| handshake_failed(error))?;
+    let config = tls::configuration(trust(target)?).map_err(handshake_failed)?;
     let name = ServerName::try_from(host.to_owned()).map_err(|_| problem::address_invalid())?;
     let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
     Ok(Box::new(tls.map_err(|error| problem::handshake_failed(&error))?))
