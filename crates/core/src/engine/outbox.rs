@@ -22,7 +22,7 @@ use crate::{CoreError, Problem};
 
 /// Envelopes under way at once, over all recipients.
 const UNDER_WAY_MAX: usize = UNACKNOWLEDGED_MAX;
-/// Upper bound of the first delay before something refused for now is sent again, milliseconds.
+/// Upper bound of the first delay before what may succeed later is sent again, milliseconds.
 const RETRY_MS_MIN: u64 = 1000;
 /// Upper bound of every such delay, milliseconds.
 const RETRY_MS_MAX: u64 = 5 * 60_000;
