@@ -65,8 +65,7 @@ impl Story {
             (alice, bob, ["the heron has landed", "two rowans by the quay", "bring the lantern"]),
             (bob, alice, ["kelp soup at seven", "the lantern is lit", "come by the tide path"]),
         ] {
-            let count = texts.len().to_string();
-            let mut listening = reader.start(&["listen", "--count", &count])?;
+            let mut listening = reader.start(&["listen"])?;
             for text in texts {
                 self.send(author, reader, text, "received")?;
             }
@@ -75,7 +74,11 @@ impl Story {
                 ensure!(message.text == text, "`{}` came where `{text}` was due", message.text);
                 self.hear(&[message]);
             }
-            listening.wait()?;
+            listening.interrupt()?;
+            for line in listening.wait()?.0 {
+                self.hear(&[Message::from_line(&line)?]);
+            }
+            let count = texts.len();
             let (author, reader) = (author.handle(), reader.handle());
             say(&format!("both online: {author} sent {count} messages, {reader} heard them in order"));
         }
