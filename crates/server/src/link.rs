@@ -160,6 +160,12 @@ impl<P: Parts> Driver<'_, P> {
     }
 
     async fn keep_alive(&mut self, opened: Instant, heard: Instant) -> Result<(), Reason> {
+        // A token that was good at the upgrade does not open a link for ever; whose device it is renews it in time.
+        if self.session.identity.as_ref().is_some_and(|identity| identity.expires_at < self.hub.clock.now()) {
+            let refusal = Refusal::new(Code::SESSION_ENDED);
+            let _ = self.send(refusal.push(self.blank_header())).await;
+            return self.close(close_code::POLICY, "token expired").await;
+        }
         if heard.elapsed() >= Duration::from_millis(LINK_SILENCE_MS_MAX) {
             return Err("silent");
         }

@@ -106,6 +106,15 @@ impl Links {
         }
     }
 
+    /// Ends every link of a device but one.
+    pub(crate) fn close_device(&self, device: DeviceKey, except: LinkId) {
+        for (device_id, link) in self.of_account(device.account_id) {
+            if device_id == device.device_id && link != except {
+                self.close(link);
+            }
+        }
+    }
+
     /// Ends every link of a session.
     pub(crate) fn close_session(&self, session: SessionId) {
         let of_session = |link: &Link| link.identity.is_some_and(|(_, other)| other == session);

@@ -131,7 +131,8 @@ fn write_until_closed(connection: &Connection, jobs: &Receiver<Box<dyn Job>>, co
             let mut done = Vec::with_capacity(waiting.len());
             let group = commit_group(connection, &mut waiting, &mut done);
             if let Err(error) = &group {
-                tracing::error!(%error, jobs = done.len(), "a group of writes was not committed");
+                // The operator's disk, not our bug: whoever asked for the writes is answered and decides.
+                tracing::warn!(%error, jobs = done.len(), "a group of writes was not committed");
             } else {
                 commits.fetch_add(1, Ordering::Relaxed);
             }

@@ -131,10 +131,8 @@ pub(crate) async fn log_out<P: Parts>(
     frame: Frame,
     now: Timestamp,
 ) -> Handled {
-    let identity = session.identity()?;
-    hub.accounts.log_out(identity).await?;
-    // This link answers before it obeys; others of the session just end.
-    hub.links.close_session(identity.session_id);
+    hub.accounts.log_out(session.identity()?).await?;
+    hub.links.close_device(session.device()?, session.link);
     session.ends = true;
     finished(&frame.header, now, &Empty {})
 }
@@ -152,7 +150,12 @@ fn grant<P: Parts>(
     now: Timestamp,
     granted: Granted,
 ) -> Handled {
+    let is_new = session.identity.is_none();
     link::sign_in(hub, session, granted.identity);
+    if is_new {
+        // A device has one session; what the earlier one opened ends with it.
+        hub.links.close_device(session.device()?, session.link);
+    }
     finished(header, now, &granted.session)
 }
 

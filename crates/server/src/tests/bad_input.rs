@@ -1,7 +1,7 @@
 //! Whatever a peer does wrong has its code, is told over the same link, and loses nothing: after each, the link still works.
 
 use tacite_depot::StoreError;
-use tacite_model::limits::{FRAME_BODY_BYTES_MAX, LINK_BAD_FRAMES_MAX};
+use tacite_model::limits::{ACCESS_TOKEN_MS, FRAME_BODY_BYTES_MAX, LINK_BAD_FRAMES_MAX};
 use tacite_model::{AccountId, Secret, Timestamp};
 use tacite_router::Enqueued;
 use tacite_wire::proto::{self, DeliveryState};
@@ -303,4 +303,34 @@ async fn a_signed_in_link_takes_no_second_log_in() {
     let still = Peer::connect(&world, Some(&granted.access_token)).await;
     assert!(still.connected.signed_in, "bob's session goes on");
     assert_alive(&mut alice).await;
+}
+
+// T53: a token opens a link for its quarter of an hour, not for ever.
+#[tokio::test]
+async fn a_link_whose_token_has_expired_is_ended() {
+    let world = World::start().await;
+    let (mut alice, granted) = Peer::registered(&world, "alice").await;
+    let mut other = Peer::connect(&world, Some(&granted.access_token)).await;
+    assert!(other.connected.signed_in);
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_millis(ACCESS_TOKEN_MS + 60_000)).await;
+    tokio::time::resume();
+    for link in [&mut alice, &mut other] {
+        let told = link.receive().await;
+        assert_eq!((told.header.opcode, told.header.code), (Opcode::LINK_ERROR, Code::SESSION_ENDED));
+        assert!(link.next().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn logging_out_ends_every_link_of_the_device() {
+    let world = World::start().await;
+    let (mut alice, granted) = Peer::registered(&world, "alice").await;
+    let (mut bob, _) = Peer::registered(&world, "bob").await;
+    let mut other = Peer::connect(&world, Some(&granted.access_token)).await;
+    assert_eq!(alice.ask(Opcode::LOG_OUT, &proto::Empty {}).await.header.code, Code::DONE);
+    assert!(alice.next().await.is_none());
+    assert!(other.next().await.is_none());
+    assert!(!Peer::connect(&world, Some(&granted.access_token)).await.connected.signed_in);
+    assert_alive(&mut bob).await;
 }

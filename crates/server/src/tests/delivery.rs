@@ -49,7 +49,7 @@ async fn between_two_online_people_a_message_is_relayed_and_not_stored() {
 async fn what_is_sent_to_somebody_away_waits_and_arrives_in_order() {
     let world = World::start().await;
     let (mut alice, bob) = alice_and_bob(&world).await;
-    let (bob_id, token) = (bob.account_id, sign_in_token(&world, &bob).await);
+    let (bob_id, token) = (bob.account_id, bob.access_token.clone());
     drop(bob);
     let mut ids = Vec::new();
     for number in 1..=3 {
@@ -86,27 +86,12 @@ async fn what_is_sent_to_somebody_away_waits_and_arrives_in_order() {
     }
 }
 
-/// An access token of a registered peer: whoever registered under this handle before.
-async fn sign_in_token(world: &World, peer: &Peer) -> String {
-    use ed25519_dalek::{Signer as _, SigningKey};
-    let mut link = Peer::greeted(world).await;
-    link.account_id = peer.account_id;
-    let first = peer.account_id.as_bytes()[0];
-    let challenge: [u8; 32] = link.connected.challenge[..].try_into().unwrap();
-    let device = tacite_model::DeviceId::FIRST;
-    let text = tacite_wire::signing::sign_in_text(super::SERVER_NAME, &challenge, peer.account_id, device);
-    let signature = SigningKey::from_bytes(&[first; 32]).sign(&text).to_bytes().to_vec().into();
-    let sign_in = proto::SignIn { account_id: peer.id(), device_id: 1, signature };
-    let answer = link.ask(Opcode::SIGN_IN, &sign_in).await;
-    answer.read::<proto::SessionGranted>().unwrap().access_token
-}
-
 // The sender hears nothing before the recipient has it or the store has it.
 #[tokio::test]
 async fn a_recipient_whose_link_dies_before_acknowledging_gets_the_message_later() {
     let world = World::start().await;
     let (mut alice, mut bob) = alice_and_bob(&world).await;
-    let token = sign_in_token(&world, &bob).await;
+    let token = bob.access_token.clone();
     let id = send(&mut alice, bob.account_id, b"sealed").await;
     assert_eq!(next_message(&mut bob).await.header.message_id, id);
     let bob_id = bob.account_id;

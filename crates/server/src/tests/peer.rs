@@ -22,6 +22,8 @@ pub(crate) struct Peer {
     socket: WebSocketStream<TcpStream>,
     pub(crate) connected: proto::Connected,
     pub(crate) account_id: AccountId,
+    /// Once registered.
+    pub(crate) access_token: String,
     next_id: u8,
 }
 
@@ -36,7 +38,13 @@ impl Peer {
         let stream = TcpStream::connect(world.address).await.unwrap();
         let (socket, _) = client_async(request, stream).await.unwrap();
         let account_id = AccountId::from_bytes([0; 16]);
-        let mut peer = Self { socket, connected: proto::Connected::default(), account_id, next_id: 0 };
+        let mut peer = Self {
+            socket,
+            connected: proto::Connected::default(),
+            account_id,
+            access_token: String::new(),
+            next_id: 0,
+        };
         let first = peer.receive().await;
         assert_eq!(first.header.opcode, Opcode::CONNECTED);
         peer.connected = first.read().unwrap();
@@ -58,6 +66,7 @@ impl Peer {
         let answer = peer.register(handle).await;
         assert_eq!(answer.header.code, Code::DONE, "{handle}");
         let granted: proto::SessionGranted = answer.read().unwrap();
+        peer.access_token.clone_from(&granted.access_token);
         peer.ask(Opcode::SYNC, &proto::Sync::default()).await;
         assert_eq!(peer.receive().await.header.opcode, Opcode::LEVEL);
         (peer, granted)
