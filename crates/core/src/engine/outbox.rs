@@ -32,7 +32,7 @@ pub(super) const DIRECT_MESSAGE: u32 = 1;
 /// How far the outbox of one recipient is driven on the present link.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lane {
-    /// Entries up to here have their place in the server's order.
+    /// Entries up to here need no look: their answer is awaited, or they have left the outbox.
     position: i64,
     /// The message whose place is not fixed yet.
     in_flight: Option<MessageId>,
@@ -97,7 +97,7 @@ impl Engine {
                 self.link.waiting.insert(message_id, answer.waiting);
                 // With a further device to serve, the message keeps the lane until this one is served.
                 if turn.tx.envelope_count(message_id)? <= 1 {
-                    self.place_fixed(recipient_id, message_id, position);
+                    self.free_lane(recipient_id, message_id);
                 }
                 Ok(())
             }
@@ -105,12 +105,7 @@ impl Engine {
                 let Some(row) = self.read::<proto::MessageState>(turn, answer.frame) else { return Ok(()) };
                 let state = message_state(row.state).unwrap_or(MessageState::Sent);
                 device_served(turn, message_id, device_id, state)?;
-                if turn.tx.envelope_count(message_id)? == 0 {
-                    self.place_fixed(recipient_id, message_id, position);
-                }
-                let lane = self.lanes.entry(recipient_id).or_default();
-                lane.attempt = 0;
-                lane.in_flight = lane.in_flight.filter(|in_flight| *in_flight != message_id);
+                self.free_lane(recipient_id, message_id).attempt = 0;
                 Ok(())
             }
             Reply::Refused(problem) if problem.retryable => {
@@ -125,7 +120,7 @@ impl Engine {
             Reply::Refused(problem) => {
                 fail_message(turn, message_id)?;
                 turn.notice(problem);
-                self.place_fixed(recipient_id, message_id, position);
+                self.free_lane(recipient_id, message_id);
                 Ok(())
             }
         }
@@ -139,13 +134,15 @@ impl Engine {
         message: Option<(MessageId, i64)>,
         problem: &Problem,
     ) {
-        let lane = self.lanes.entry(recipient_id).or_default();
+        let lane = match message {
+            Some((message_id, _)) => self.free_lane(recipient_id, message_id),
+            None => self.lanes.entry(recipient_id).or_default(),
+        };
         let delay_ms = backoff_ms(lane.attempt, RETRY_MS_MIN, RETRY_MS_MAX, turn.rng);
         let retry_at = turn.now.plus_ms(delay_ms.max(problem.retry_after_ms.unwrap_or(0)));
         lane.attempt = lane.attempt.saturating_add(1);
         lane.retry_at = Some(retry_at);
-        if let Some((message_id, position)) = message {
-            lane.in_flight = lane.in_flight.filter(|in_flight| *in_flight != message_id);
+        if let Some((_, position)) = message {
             lane.position = lane.position.min(position - 1);
         }
         if problem.code == Code::TOO_FAST {
@@ -164,7 +161,7 @@ impl Engine {
         lane.retry_at = None;
         let Some(entry) = turn.tx.outbox_after(recipient_id, lane.position)? else { return Ok(Next::Wait) };
         if self.link.waiting.contains_key(&entry.message_id) {
-            // Its place was fixed before an earlier message was put back.
+            // Its place is fixed.
             lane.position = entry.position;
             return Ok(Next::Again);
         }
@@ -206,13 +203,12 @@ impl Engine {
         Ok(())
     }
 
-    /// The next message of the recipient may go.
-    fn place_fixed(&mut self, recipient_id: AccountId, message_id: MessageId, position: i64) {
+    /// The next message of the recipient may go. Which one that is, only the outbox knows: an earlier one may have been
+    /// refused meanwhile, and goes first.
+    fn free_lane(&mut self, recipient_id: AccountId, message_id: MessageId) -> &mut Lane {
         let lane = self.lanes.entry(recipient_id).or_default();
-        if lane.in_flight == Some(message_id) {
-            lane.in_flight = None;
-            lane.position = position;
-        }
+        lane.in_flight = lane.in_flight.filter(|in_flight| *in_flight != message_id);
+        lane
     }
 }
 

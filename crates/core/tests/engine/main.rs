@@ -9,6 +9,8 @@ mod hostile;
 #[cfg(test)]
 mod links;
 #[cfg(test)]
+mod outbox;
+#[cfg(test)]
 mod registering;
 #[cfg(test)]
 mod schedules;
