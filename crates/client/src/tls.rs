@@ -61,7 +61,7 @@ fn provider() -> Arc<CryptoProvider> {
                 cipher_suite::TLS13_AES_256_GCM_SHA384,
                 cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
             ],
-            kx_groups: vec![kx_group::X25519MLKEM768, kx_group::X25519],
+            kx_groups: vec![kx_group::X25519MLKEM768],
             ..aws_lc_rs::default_provider()
         })
     });
