@@ -39,8 +39,8 @@ pub(crate) struct Common {
     /// File whose first line is the passphrase of the vault
     #[arg(long, global = true, value_name = "FILE", env = "TACITE_PASSPHRASE_FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
-    /// Open file descriptor from which the passphrase of the vault is read
-    #[arg(long, global = true, value_name = "N", conflicts_with = "passphrase_file")]
+    /// Open file descriptor from which the passphrase of the vault is read; stands above the file
+    #[arg(long, global = true, value_name = "N")]
     pub(crate) passphrase_fd: Option<u32>,
     /// Host of the server, instead of the one in the invitation or profile
     #[arg(long, global = true, value_name = "HOST", env = "TACITE_SERVER")]
@@ -115,8 +115,8 @@ pub(crate) struct Register {
     /// The invitation, tacite://…; without one the server must be open and its address given
     #[arg(long, value_name = "LINK", env = "TACITE_INVITE", hide_env_values = true)]
     pub(crate) invite: Option<String>,
-    /// The key that the server must show, as in an invitation; for a server without invitation
-    #[arg(long, value_name = "PIN", env = "TACITE_PIN", conflicts_with = "invite")]
+    /// The key that the server must show, if there is no invitation that says it
+    #[arg(long, value_name = "PIN", env = "TACITE_PIN")]
     pub(crate) pin: Option<KeyPin>,
     /// Let the program choose the three words, and print them once
     #[arg(long, conflicts_with_all = ["words_file", "words_fd"])]

@@ -60,7 +60,7 @@ impl Online {
             Event::Link(link) => self.link = *link,
             Event::Notice(problem) => {
                 self.notice = Some(problem.clone());
-                output.notice(problem)?;
+                output.notice(&Failure::from(problem.clone()))?;
             }
             _ => {}
         }

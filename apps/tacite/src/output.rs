@@ -8,7 +8,7 @@ use std::io::{self, Stderr, Stdout, Write as _};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tacite_client::core::{MessageView, Problem};
+use tacite_client::core::MessageView;
 use tacite_client::model::Timestamp;
 
 use crate::escape;
@@ -48,13 +48,12 @@ impl Output {
     }
 
     /// Something worth knowing that is not a result.
-    pub(crate) fn notice(&mut self, problem: &Problem) -> io::Result<()> {
+    pub(crate) fn notice(&mut self, notice: &Failure) -> io::Result<()> {
         if self.json {
-            let notice = Failure::from(problem.clone());
             writeln!(self.err, "{}", escape::json(&json!({ "notice": notice }).to_string()))
         } else {
-            let sentence = escape::line(&problem.sentence);
-            writeln!(self.err, "note: {sentence} {}", escape::line(&problem.next_step))
+            let sentence = escape::line(&notice.sentence);
+            writeln!(self.err, "note: {sentence} {}", escape::line(&notice.next_step))
         }
     }
 

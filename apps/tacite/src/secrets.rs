@@ -29,11 +29,11 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// The source that two options name.
+    /// The source that two options name. The file may come from the environment, so the descriptor stands above it.
     pub(crate) fn new(file: Option<&Path>, descriptor: Option<u32>) -> Self {
         match (file, descriptor) {
-            (Some(path), _) => Self::File(path.to_owned()),
-            (None, Some(descriptor)) => Self::Descriptor(descriptor),
+            (_, Some(descriptor)) => Self::Descriptor(descriptor),
+            (Some(path), None) => Self::File(path.to_owned()),
             (None, None) => Self::Terminal,
         }
     }

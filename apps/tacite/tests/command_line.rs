@@ -188,6 +188,11 @@ fn the_passphrase_opens_the_vault_and_another_does_not() {
     let status = |file: &str| machine.run(&["--json", "--passphrase-file", file, "status", "--offline"]);
     status(&right).failed_with(LOG_IN_FIRST, "not-registered");
     status(&wrong).failed_with(7, "passphrase-wrong");
+    // A flag stands above an environment variable.
+    let mut both = machine.command();
+    both.env("TACITE_PASSPHRASE_FILE", &wrong).stdin(fs::File::open(&right).unwrap());
+    let both = both.args(["--passphrase-fd", "0", "status", "--offline"]).output().unwrap();
+    assert_eq!(both.status.code(), Some(LOG_IN_FIRST));
     machine.run(&["--json", "status", "--offline"]).failed_with(7, "vault-closed");
 }
 
@@ -237,6 +242,8 @@ fn unknown_keys_of_the_configuration_are_reported() {
     machine.file("config.toml", "[server]\nadress = \"127.0.0.1\"\n");
     let answer = machine.run(&["register", "@alice"]);
     assert!(answer.err.contains("server.adress"), "{}", answer.err);
+    let answer = machine.run(&["--json", "register", "@alice"]);
+    assert!(answer.err.lines().next().unwrap().contains("\"notice\""), "{}", answer.err);
     machine.file("config.toml", "[server]\nport = 0\n");
     assert_eq!(machine.run(&["register", "@alice"]).status, 2);
 }

@@ -12,7 +12,7 @@ use tacite_core::{
     Core, Effect, Event, Input, Intent, Outcome, Problem, RequestId, Server, Transaction, Vault,
 };
 use tacite_model::{Handle, MessageId, Secret, Timestamp};
-use tacite_wire::{Frame, Opcode, Status};
+use tacite_wire::{Frame, Header, Opcode, Status};
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -189,8 +189,12 @@ impl Engine {
             return Ok(());
         }
         let input = match event {
-            LinkEvent::Opened => Input::LinkOpened,
+            LinkEvent::Opened => {
+                tracing::debug!(link = number, "link opened");
+                Input::LinkOpened
+            }
             LinkEvent::Arrived(frame) => {
+                trace("arrived", &frame.header);
                 if let Some(link) = &mut self.link
                     && frame.header.status.is_answer()
                     && frame.header.status != Status::IN_PROGRESS
@@ -200,6 +204,8 @@ impl Engine {
                 Input::Frame(frame)
             }
             LinkEvent::Closed(cause) => {
+                let reason = cause.as_ref().map(|problem| problem.word);
+                tracing::debug!(link = number, reason, "link ended");
                 self.link = None;
                 self.link_problem.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&cause);
                 Input::LinkClosed { cause }
@@ -295,6 +301,7 @@ impl OpenLink {
     /// A link that is gone has said so; until that is handed in, what is sent falls away.
     fn send(&mut self, frame: Frame) {
         let header = frame.header;
+        trace("sent", &header);
         if self.frames.send(frame).is_ok() && header.opcode != Opcode::SEND_DIRECT {
             self.unanswered.insert(header.message_id);
         }
@@ -305,6 +312,12 @@ impl LinkEvents for Numbered {
     async fn tell(&self, event: LinkEvent) -> bool {
         self.events.send((self.number, event)).await.is_ok()
     }
+}
+
+/// Names a frame in the log: neither content nor ids.
+fn trace(what: &str, header: &Header) {
+    let (status, code) = (header.status.0, header.code.0);
+    tracing::debug!(frame = %header.mnemonic, status, code, bytes = header.body_bytes, "{what}");
 }
 
 /// A sender whose receiver is gone: what is sent falls away, and the one that it replaces ends its link.

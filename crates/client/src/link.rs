@@ -97,7 +97,7 @@ async fn read(mut stream: SplitStream<WebSocketStream<Socket>>, events: &impl Li
         let bytes = match timeout(SILENCE_MAX, stream.next()).await {
             Err(_) => return Some(problem::link_lost("it has fallen silent")),
             Ok(None | Some(Ok(Message::Close(_)))) => return None,
-            Ok(Some(Err(error))) => return Some(problem::link_lost(&error.to_string())),
+            Ok(Some(Err(error))) => return Some(problem::link_broken(&error)),
             Ok(Some(Ok(Message::Binary(bytes)))) => bytes,
             Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => continue,
             Ok(Some(Ok(Message::Text(_) | Message::Frame(_)))) => Bytes::new(),
@@ -138,7 +138,7 @@ async fn write(
         match timeout(SILENCE_MAX, sink.send(message)).await {
             Ok(Ok(())) if last => return Ok(()),
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(problem::link_lost(&error.to_string())),
+            Ok(Err(error)) => return Err(problem::link_broken(&error)),
             Err(_) => return Err(problem::link_lost("it takes nothing any more")),
         }
     }

@@ -34,6 +34,14 @@ pub(crate) fn link_lost(detail: &str) -> Problem {
     )
 }
 
+/// The open link broke.
+pub(crate) fn link_broken(error: &WebSocketError) -> Problem {
+    match error {
+        WebSocketError::Io(error) => link_lost(&error.kind().to_string()),
+        error => link_lost(&error.to_string()),
+    }
+}
+
 /// The TLS handshake failed.
 pub(crate) fn handshake_failed(error: &io::Error) -> Problem {
     let Some(cause) = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) else {

@@ -130,21 +130,27 @@ fn server(
 ) -> Result<Server, Failure> {
     let configuration = opening::configuration(common)?;
     for key in &configuration.unknown_keys {
-        output.remark(&format!("note: the configuration has an unknown key {key:?}; it is passed over"))?;
+        let sentence = format!("The configuration has an unknown key, {key}; it is passed over.");
+        output.notice(&Failure::usage(sentence, "Correct the spelling, or remove it."))?;
     }
     let mut server = match invitation {
         Some(invitation) => Server::from(invitation),
         None => Server {
             address: String::new(),
             name: None,
-            pin: register.pin.or(configuration.pin).or(pin_at_build()),
+            pin: None,
             tls_disabled: false,
             certificate_unchecked: false,
         },
     };
-    let from_file =
-        if invitation.is_none() { (configuration.address, configuration.port) } else { (None, None) };
-    let (host, port) = (common.server.clone().or(from_file.0), common.port.or(from_file.1));
+    server.pin = server.pin.or(register.pin);
+    let (mut host, mut port) = (common.server.clone(), common.port);
+    if invitation.is_none() {
+        // The file and the build may speak of another server than an invitation does.
+        server.pin = server.pin.or(configuration.pin).or(pin_at_build());
+        host = host.or(configuration.address);
+        port = port.or(configuration.port);
+    }
     server.address = address(&server.address, host, port)?;
     server.tls_disabled = common.disable_tls.is_some();
     server.certificate_unchecked = common.allow_invalid_cert && server.pin.is_none();
