@@ -55,7 +55,9 @@ impl Engine {
         if self.sending_paused_until > turn.now {
             return Ok(());
         }
-        for recipient_id in turn.tx.outbox_recipients()? {
+        let recipients = turn.tx.outbox_recipients()?;
+        self.lanes.retain(|recipient_id, _| recipients.contains(recipient_id));
+        for recipient_id in recipients {
             loop {
                 match self.next_for(turn, recipient_id)? {
                     Next::Wait => break,
@@ -77,11 +79,9 @@ impl Engine {
     /// When something of the outbox is to be sent that may not be sent now.
     pub(super) fn next_sending_at(&self, now: Timestamp) -> Option<Timestamp> {
         let pause = Some(self.sending_paused_until).filter(|until| *until > now);
-        let lanes = self.lanes.values().filter_map(|lane| lane.retry_at).min();
-        match (pause, lanes) {
-            (Some(pause), Some(lane)) => Some(pause.max(lane)),
-            (pause, lane) => pause.or(lane),
-        }
+        // A pause that is over waits for an answer now, not for the clock.
+        let lanes = self.lanes.values().filter_map(|lane| lane.retry_at).filter(|retry_at| *retry_at > now);
+        pause.or(lanes.min())
     }
 
     /// Answers to `smpu`: first that the place in the order is fixed, then what became of it.

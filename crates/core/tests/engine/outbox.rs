@@ -87,3 +87,39 @@ fn t15_what_is_refused_late_is_sent_again_before_what_follows() {
         assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received; 4]);
     }
 }
+
+/// How many inputs alice handles while time passes and nothing comes.
+fn inputs_in(world: &mut World, ms: u64) -> usize {
+    let before = world.device("alice").inputs;
+    world.pass(ms);
+    world.device("alice").inputs - before
+}
+
+// What waits for an answer sets no timer of its own.
+#[test]
+fn a_pause_that_ends_while_something_is_in_flight_rings_once() {
+    let mut world = of_a_silent_server();
+    world.send("alice", "bob", "one");
+    world.send("alice", "bob", "two");
+    let one = sent(&world)[0].clone();
+    take(&mut world, &one);
+    refuse(&mut world, &one, Code::STORAGE_FULL, 5000);
+    assert!(inputs_in(&mut world, 30_000) <= 2);
+    let two = sent(&world)[1].clone();
+    take(&mut world, &two);
+    assert_eq!(ids(&[&sent(&world)[2]]), ids(&[&one]));
+}
+
+// A message that left the outbox by the record of changes leaves no timer behind.
+#[test]
+fn a_pause_for_somebody_to_whom_nothing_is_left_to_send_is_forgotten() {
+    let mut world = of_a_silent_server();
+    world.send("alice", "bob", "one");
+    let one = sent(&world)[0].clone();
+    refuse(&mut world, &one, Code::STORAGE_FULL, 5000);
+    let row = row_of(&one, DeliveryState::Received);
+    let push = Frame::command(Opcode::STATE_CHANGED, one.header.message_id, world.now, &row).unwrap();
+    world.input("alice", Input::Frame(push));
+    assert!(inputs_in(&mut world, 30_000) <= 1);
+    assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received; 2]);
+}

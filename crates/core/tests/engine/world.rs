@@ -280,11 +280,14 @@ impl World {
     /// Lets time pass, with its timers.
     pub(crate) fn pass(&mut self, ms: u64) {
         let end = self.now.plus_ms(ms);
+        let mut wakes = 0;
         while let Some((at, name)) =
             self.devices.iter().filter_map(|(name, device)| Some((device.wake_at?, *name))).min()
             && at <= end
         {
             self.wake(at, name);
+            wakes += 1;
+            assert!(wakes < 10_000, "timers without end");
             while self.step() {}
         }
         self.now = end;
