@@ -83,10 +83,19 @@ impl Engine {
             return handle(self, turn, frame);
         }
         // Pushes may overtake the last page of the record of changes, without which they make no sense.
-        if self.link.is_signed_in() && self.held.len() < HELD_MAX {
-            self.held.push(frame.clone());
+        if self.link.is_signed_in() {
+            self.hold(turn, frame);
         }
         Ok(())
+    }
+
+    fn hold(&mut self, turn: &mut Turn<'_, '_>, frame: &Frame) {
+        if self.held.len() < HELD_MAX {
+            self.held.push(frame.clone());
+        } else {
+            // None may be passed over in silence: the next synchronisation brings what they told.
+            self.drop_link(turn, None);
+        }
     }
 
     fn receive_answer(&mut self, turn: &mut Turn<'_, '_>, frame: &Frame) -> Result<(), CoreError> {

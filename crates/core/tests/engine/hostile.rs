@@ -308,3 +308,26 @@ fn t56_a_session_of_another_account_is_refused() {
     assert!(world.device("alice").ask(|tx| tx.tokens().unwrap()).is_none());
     assert_eq!(world.device("alice").notices(), ["server-unintelligible"]);
 }
+
+fn syncs_sent(world: &World) -> usize {
+    world.server.commands.iter().filter(|frame| frame.header.opcode == Opcode::SYNC).count()
+}
+
+// Pushes held until the last page: as many as allowed are looked at then; for one more, the link begins anew.
+#[test]
+fn too_many_early_pushes_end_the_link_and_lose_nothing() {
+    for (count, syncs) in [(256, 1), (257, 2)] {
+        let mut world = World::of_strangers();
+        world.start("alice");
+        let page = world.intercept("alice", Opcode::SYNC);
+        let body = Empty {};
+        let push = Frame::command(Opcode::LEVEL, MessageId::from_bytes([0; 16]), world.now, &body).unwrap();
+        for _ in 0..count {
+            world.input("alice", tacite_core::Input::Frame(push.clone()));
+        }
+        world.input("alice", tacite_core::Input::Frame(page));
+        world.settle();
+        assert_eq!(world.device("alice").link(), LinkStatus::Level, "{count}");
+        assert_eq!(syncs_sent(&world), syncs, "{count}");
+    }
+}
