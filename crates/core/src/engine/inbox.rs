@@ -6,7 +6,7 @@
 //! - Nothing that a stranger wrote is opened or shown.
 //! - A message that cannot be opened leaves a trace in the conversation and is told: it is never lost in silence.
 
-use tacite_model::limits::ACKNOWLEDGEMENTS_PER_FRAME_MAX;
+use tacite_model::limits::{ACKNOWLEDGEMENTS_PER_FRAME_MAX, UNACKNOWLEDGED_MAX};
 use tacite_model::{AccountId, DeviceId, MessageId, Timestamp};
 use tacite_seal::{Body, Content, ContentError, Sealed};
 use tacite_vault::{Account, Contact, Message, MessageState, Standing};
@@ -18,6 +18,9 @@ use super::outbox::DIRECT_MESSAGE;
 use super::{Engine, Turn};
 use crate::session::{self, OpenError, Party, Peer};
 use crate::{CoreError, Problem};
+
+/// Acknowledgements that wait for the answer to the one before: more than a server may push unacknowledged.
+const WAITING_MAX: usize = 4 * UNACKNOWLEDGED_MAX;
 
 impl Engine {
     /// `rvum`.
@@ -34,6 +37,9 @@ impl Engine {
             receive(turn, sender_id, message_id, &envelope)?;
         }
         self.acknowledgements.push((sender_id, message_id));
+        if self.acknowledgements.len() > WAITING_MAX {
+            self.distrust_link(turn);
+        }
         Ok(())
     }
 

@@ -331,3 +331,24 @@ fn too_many_early_pushes_end_the_link_and_lose_nothing() {
         assert_eq!(syncs_sent(&world), syncs, "{count}");
     }
 }
+
+// A server that pushes on and on and never takes an acknowledgement is left before memory fills.
+#[test]
+fn too_many_messages_without_an_acknowledgement_end_the_link() {
+    // The first acknowledgement is under way, the others wait for its answer.
+    for (count, syncs) in [(1 + 256, 1), (1 + 257, 2)] {
+        let mut world = World::of_contacts();
+        let (push, envelope) = message_to_bob(&mut world, "hello");
+        let before = syncs_sent(&world);
+        world.server.plan(Opcode::ACKNOWLEDGE, crate::server::Mischief::Ignore);
+        for _ in 0..count {
+            world.forge("bob", &push, &envelope);
+        }
+        while world.step() {}
+        world.pass(1000);
+        assert_eq!(syncs_sent(&world) - before, syncs - 1, "{count}");
+        world.pass(90_000);
+        assert_eq!(world.device("bob").told(), ["hello"]);
+        assert_eq!(world.device("bob").link(), LinkStatus::Level);
+    }
+}
