@@ -2,13 +2,14 @@
 //!
 //! The server program reads a file of the same form; what belongs to it alone is passed over.
 //!
-//! Invariants: a key that nobody knows is reported by its name, never passed over in silence; no secret stands in the file.
+//! Invariants: a key that nobody knows is reported by its name, never passed over in silence; the only secret in the file is the
+//! deployment key, which all clients of a server share.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tacite_client::model::KeyPin;
+use tacite_client::model::{KeyPin, Secret};
 use toml::{Table, Value};
 
 use crate::failure::Failure;
@@ -16,13 +17,13 @@ use crate::failure::Failure;
 /// Port of a server if nobody says otherwise.
 pub(crate) const PORT: u16 = 7878;
 
-/// Sections that belong to the server program.
-const SECTIONS_OF_THE_SERVER: [&str; 5] = ["security", "storage", "registration", "limits", "log"];
 /// Keys of `[server]` that belong to the server program.
-const KEYS_OF_THE_SERVER: [&str; 5] = ["name", "cert_path", "key_path", "data_dir", "delivery_mode"];
+const SERVER_KEYS_OF_THE_SERVER: [&str; 5] = ["name", "public_address", "cert_path", "key_path", "data_dir"];
+/// Keys of `[security]` that belong to the server program.
+const SECURITY_KEYS_OF_THE_SERVER: [&str; 2] = ["max_messages_per_sec", "registration"];
 
 /// What the file says.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Configuration {
     /// `[server] address`: the host.
     pub(crate) address: Option<String>,
@@ -30,6 +31,8 @@ pub(crate) struct Configuration {
     pub(crate) port: Option<u16>,
     /// `[server] pin`: the key that the server must show.
     pub(crate) pin: Option<KeyPin>,
+    /// `[security] deployment_key`: what a server that accepts its own clients only wants to be shown.
+    pub(crate) deployment_key: Option<Secret<String>>,
     /// Keys that nobody knows.
     pub(crate) unknown_keys: Vec<String>,
 }
@@ -51,8 +54,8 @@ fn parse(text: &str) -> Result<Configuration, String> {
     for (section, value) in table {
         match (section.as_str(), value) {
             ("server", Value::Table(server)) => parse_server(server, &mut configuration)?,
-            ("server", _) => return Err("[server] is not a section".to_owned()),
-            (section, _) if SECTIONS_OF_THE_SERVER.contains(&section) => {}
+            ("security", Value::Table(security)) => parse_security(security, &mut configuration)?,
+            (section @ ("server" | "security"), _) => return Err(format!("[{section}] is not a section")),
             _ => configuration.unknown_keys.push(section),
         }
     }
@@ -72,8 +75,20 @@ fn parse_server(server: Table, configuration: &mut Configuration) -> Result<(), 
                     Some(pin.parse().map_err(|_| "server.pin is not a key as in an invitation")?);
             }
             ("address" | "port" | "pin", _) => return Err(format!("server.{key} has the wrong type")),
-            (key, _) if KEYS_OF_THE_SERVER.contains(&key) => {}
+            (key, _) if SERVER_KEYS_OF_THE_SERVER.contains(&key) => {}
             _ => configuration.unknown_keys.push(format!("server.{key}")),
+        }
+    }
+    Ok(())
+}
+
+fn parse_security(security: Table, configuration: &mut Configuration) -> Result<(), String> {
+    for (key, value) in security {
+        match (key.as_str(), value) {
+            ("deployment_key", Value::String(key)) => configuration.deployment_key = Some(Secret::new(key)),
+            ("deployment_key", _) => return Err("security.deployment_key has the wrong type".to_owned()),
+            (key, _) if SECURITY_KEYS_OF_THE_SERVER.contains(&key) => {}
+            _ => configuration.unknown_keys.push(format!("security.{key}")),
         }
     }
     Ok(())
@@ -93,13 +108,18 @@ mod tests {
     #[test]
     fn both_programs_read_one_file() {
         let text = "[server]\naddress = \"127.0.0.1\"\nport = 7878\n[security]\nmax_messages_per_sec = 5\n";
-        let expected = Configuration {
-            address: Some("127.0.0.1".to_owned()),
-            port: Some(7878),
-            ..Configuration::default()
-        };
-        assert_eq!(parse(text), Ok(expected));
-        assert_eq!(parse(""), Ok(Configuration::default()));
+        let parsed = parse(text).unwrap();
+        assert_eq!((parsed.address.as_deref(), parsed.port), (Some("127.0.0.1"), Some(7878)));
+        assert!(parsed.unknown_keys.is_empty(), "{:?}", parsed.unknown_keys);
+        assert!(parse("").unwrap().address.is_none());
+    }
+
+    // A5
+    #[test]
+    fn a_deployment_key_is_read_and_not_printed() {
+        let parsed = parse("[security]\ndeployment_key = \"our own clients\"\n").unwrap();
+        assert!(!format!("{parsed:?}").contains("our own"));
+        assert_eq!(parsed.deployment_key.unwrap().expose(), "our own clients");
     }
 
     #[test]

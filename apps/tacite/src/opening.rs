@@ -81,7 +81,9 @@ pub(crate) fn session_options(common: &Common, vault: &mut Vault) -> Result<Sess
             Some(address(host, port.or(known_port).unwrap_or(configuration::PORT)))
         }
     };
-    Ok(SessionOptions { address, permissions })
+    let deployment_key =
+        configuration(common)?.deployment_key.map(|key| Secret::new(key.expose().clone().into_bytes()));
+    Ok(SessionOptions { address, permissions, deployment_key })
 }
 
 /// `host:port`, with brackets around an IPv6 address.

@@ -99,7 +99,7 @@ impl Engine {
     ) -> Self {
         let (link_events_in, link_events) = mpsc::channel(LINK_EVENTS_MAX);
         Self {
-            core: Core::new(),
+            core: options.deployment_key.clone().map_or_else(Core::new, Core::with_deployment_key),
             vault,
             options,
             runtime,

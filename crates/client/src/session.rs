@@ -10,7 +10,7 @@ use std::sync::PoisonError;
 use std::thread::JoinHandle;
 
 use tacite_core::{CoreError, Event, Intent, MessageView, Outcome, Problem, Transaction, Vault, VaultError};
-use tacite_model::{Handle, MessageId};
+use tacite_model::{Handle, MessageId, Secret};
 use thiserror::Error;
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::{mpsc, oneshot};
@@ -25,6 +25,8 @@ pub struct SessionOptions {
     pub address: Option<String>,
     /// What is allowed although it is dangerous.
     pub permissions: Permissions,
+    /// What a server that accepts its own clients only wants to be shown.
+    pub deployment_key: Option<Secret<Vec<u8>>>,
 }
 
 /// What a person has allowed for this run although it is dangerous.
