@@ -109,6 +109,7 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE INDEX outbox_by_recipient ON outbox (recipient_id, position);
 
+-- An empty body is to be sealed again: the server did not know the device.
 CREATE TABLE outbox_envelopes (
     message_id BLOB NOT NULL CHECK (length(message_id) = 16),
     device_id INTEGER NOT NULL CHECK (device_id BETWEEN 1 AND 127),

@@ -1,7 +1,8 @@
 //! What this account wrote and the server has not yet taken over.
 //!
 //! Invariants: entries of one recipient are driven in ascending position; once an envelope is stored, the same bytes are
-//! sent until the server answers for good; a message is in the outbox exactly as long as its state is `Queued`.
+//! sent until the server answers for good; a message is in the outbox as long as a device of the recipient is to get it,
+//! which may be longer than its state is `Queued`.
 
 use tacite_model::{AccountId, DeviceId, MessageId};
 
@@ -76,7 +77,7 @@ impl Transaction<'_> {
         Ok(self.all(sql, &[message_id.as_bytes()], |row| column::device(row, "device_id"))?.len())
     }
 
-    /// The sealed body of a message for the lowest device for which one is stored.
+    /// The sealed body of a message for the lowest device for which one is stored; empty if it is to be sealed again.
     pub fn first_envelope(&self, message_id: MessageId) -> Result<Option<(DeviceId, Vec<u8>)>, VaultError> {
         let sql =
             "SELECT device_id, sealed FROM outbox_envelopes WHERE message_id = ?1 ORDER BY device_id LIMIT 1";
@@ -85,11 +86,22 @@ impl Transaction<'_> {
         })
     }
 
-    /// Deletes the sealed body for one device: the server has answered for good.
-    pub fn remove_envelope(&self, message_id: MessageId, device_id: DeviceId) -> Result<(), VaultError> {
-        let sql = "DELETE FROM outbox_envelopes WHERE message_id = ?1 AND device_id = ?2";
-        self.execute(sql, &[message_id.as_bytes(), &device_id.value()])?;
+    /// Puts another sealed body in the place of the one for a device; empty: it is to be sealed again.
+    pub fn replace_envelope(
+        &self,
+        message_id: MessageId,
+        device_id: DeviceId,
+        sealed: &[u8],
+    ) -> Result<(), VaultError> {
+        let sql = "UPDATE outbox_envelopes SET sealed = ?3 WHERE message_id = ?1 AND device_id = ?2";
+        self.execute(sql, &[message_id.as_bytes(), &device_id.value(), &sealed])?;
         Ok(())
+    }
+
+    /// Deletes the sealed body for one device: the server has answered for good. False if there was none.
+    pub fn remove_envelope(&self, message_id: MessageId, device_id: DeviceId) -> Result<bool, VaultError> {
+        let sql = "DELETE FROM outbox_envelopes WHERE message_id = ?1 AND device_id = ?2";
+        Ok(self.execute(sql, &[message_id.as_bytes(), &device_id.value()])? == 1)
     }
 
     /// Takes a message out of the outbox, with its sealed bodies.

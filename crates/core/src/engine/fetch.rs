@@ -9,7 +9,7 @@ use tacite_wire::Code;
 use tacite_wire::proto::{FetchKeys, KeyBundles};
 
 use super::commands::{Answer, Reply, Waiting};
-use super::outbox::fail_messages_to;
+use super::outbox::{fail_messages_to, give_up_devices};
 use super::{Engine, Turn};
 use crate::session::{self, Party, Peer};
 use crate::{CoreError, Problem};
@@ -79,7 +79,7 @@ impl Engine {
         }
         contact.identity_key = Some(identity_key);
         turn.tx.save_contact(&contact)?;
-        Ok(())
+        give_up_devices(turn, recipient_id)
     }
 }
 

@@ -4,7 +4,9 @@
 //! - Per recipient, a message is sent only after the server has fixed the place of the one before it; at most one envelope
 //!   of one message is under way at a time, because answers do not name the device.
 //! - A message is sealed once per device; whatever happens, the same bytes are sent again until the server answers for good.
-//! - A message leaves the outbox only when every device's envelope is answered for good.
+//!   Only for a device that the server does not know is it sealed again, by fresh keys.
+//! - A message leaves the outbox only when every device's envelope is answered for good, or the device is gone.
+//! - A message has come as far as on the device where it has come farthest.
 
 use tacite_model::limits::UNACKNOWLEDGED_MAX;
 use tacite_model::{AccountId, DeviceId, MessageId, Timestamp};
@@ -110,8 +112,8 @@ impl Engine {
             }
             Reply::Refused(problem) if problem.retryable => {
                 if problem.code == Code::DEVICE_UNKNOWN {
-                    // The next try begins with fresh keys, whichever devices there are then.
-                    turn.tx.remove_envelope(message_id, device_id)?;
+                    // The next try begins with fresh keys.
+                    turn.tx.replace_envelope(message_id, device_id, &[])?;
                     session::retire(turn.tx, Peer { account_id: recipient_id, device_id })?;
                 }
                 self.send_again(turn, recipient_id, Some((message_id, position)), &problem);
@@ -175,6 +177,13 @@ impl Engine {
             return Ok(Next::FetchKeys);
         }
         Ok(match turn.tx.first_envelope(entry.message_id)? {
+            Some((device_id, sealed)) if sealed.is_empty() => {
+                if seal_again(turn, &entry, device_id)? {
+                    Next::Again
+                } else {
+                    Next::FetchKeys
+                }
+            }
             Some((device_id, sealed)) => Next::Send { entry, device_id, sealed },
             None => Next::Again,
         })
@@ -219,14 +228,36 @@ pub(super) fn device_served(
     device_id: DeviceId,
     state: MessageState,
 ) -> Result<(), CoreError> {
-    turn.tx.remove_envelope(message_id, device_id)?;
-    if turn.tx.envelope_count(message_id)? > 0 {
-        return Ok(());
+    let is_news = turn.tx.remove_envelope(message_id, device_id)?;
+    if is_news && turn.tx.envelope_count(message_id)? == 0 {
+        turn.tx.dequeue(message_id)?;
     }
-    turn.tx.dequeue(message_id)?;
     let account = turn.account()?;
     if let Some(message) = turn.tx.advance_message(account.account_id, message_id, state)? {
         turn.tell_message_changed(message)?;
+    }
+    Ok(())
+}
+
+/// Fresh keys have come: what is to be sealed again for devices without any is given up. A message that no device has, and
+/// none is to get, is sealed for whichever devices there are.
+pub(super) fn give_up_devices(turn: &mut Turn<'_, '_>, recipient_id: AccountId) -> Result<(), CoreError> {
+    let account = turn.account()?;
+    let mut position = 0;
+    while let Some(entry) = turn.tx.outbox_after(recipient_id, position)? {
+        position = entry.position;
+        while let Some((device_id, sealed)) = turn.tx.first_envelope(entry.message_id)? {
+            let peer = Peer { account_id: recipient_id, device_id };
+            if !sealed.is_empty() || session::is_usable(turn.tx, peer, turn.now)? {
+                break;
+            }
+            turn.tx.remove_envelope(entry.message_id, device_id)?;
+        }
+        let message = turn.tx.message(account.account_id, entry.message_id)?;
+        let any_has_it = message.is_some_and(|message| message.state > MessageState::Queued);
+        if any_has_it && turn.tx.envelope_count(entry.message_id)? == 0 {
+            turn.tx.dequeue(entry.message_id)?;
+        }
     }
     Ok(())
 }
@@ -251,19 +282,32 @@ fn fail_message(turn: &mut Turn<'_, '_>, message_id: MessageId) -> Result<(), Co
 
 /// Seals a message for every device with which there is a session; false if there is none.
 fn seal_message(turn: &mut Turn<'_, '_>, entry: &OutboxEntry) -> Result<bool, CoreError> {
-    let account = turn.account()?;
-    let content = content_of(turn, &account, entry)?;
-    let party = Party::new(&account)?;
     let mut is_sealed = false;
     for device_id in turn.tx.session_devices(entry.recipient_id)? {
-        let peer = Peer { account_id: entry.recipient_id, device_id };
-        let sealed = session::seal(turn.tx, &party, peer, &content, turn.now, turn.rng)?;
-        if let Some(sealed) = sealed {
+        if let Some(sealed) = seal_for(turn, entry, device_id)? {
             turn.tx.add_envelope(entry.message_id, device_id, &sealed)?;
             is_sealed = true;
         }
     }
     Ok(is_sealed)
+}
+
+/// Seals a message for a device that the server did not know before; false if there is no session with it.
+fn seal_again(turn: &mut Turn<'_, '_>, entry: &OutboxEntry, device_id: DeviceId) -> Result<bool, CoreError> {
+    let Some(sealed) = seal_for(turn, entry, device_id)? else { return Ok(false) };
+    turn.tx.replace_envelope(entry.message_id, device_id, &sealed)?;
+    Ok(true)
+}
+
+fn seal_for(
+    turn: &mut Turn<'_, '_>,
+    entry: &OutboxEntry,
+    device_id: DeviceId,
+) -> Result<Option<Vec<u8>>, CoreError> {
+    let account = turn.account()?;
+    let content = content_of(turn, &account, entry)?;
+    let peer = Peer { account_id: entry.recipient_id, device_id };
+    session::seal(turn.tx, &Party::new(&account)?, peer, &content, turn.now, turn.rng)
 }
 
 fn content_of(

@@ -1,7 +1,7 @@
 //! The outbox of one recipient against a server whose answers come one by one, in the order that a test chooses.
 
 use tacite_core::{Input, MessageState};
-use tacite_wire::proto::{self, DeliveryState, Empty, Envelope, Failure};
+use tacite_wire::proto::{self, DeliveryState, DeviceBundle, Empty, Envelope, Failure, KeyBundles};
 use tacite_wire::{Code, Frame, Opcode, Status};
 
 use crate::server::Mischief;
@@ -12,16 +12,20 @@ fn of_a_silent_server() -> World {
     let mut world = World::of_contacts();
     world.send("alice", "bob", "hello");
     world.settle();
-    for _ in 0..9 {
-        world.server.plan(Opcode::SEND_DIRECT, Mischief::Ignore);
-    }
+    world.sent.clear();
+    silence(&mut world, Opcode::SEND_DIRECT);
     world
 }
 
-/// What alice sent after the first message of all.
+fn silence(world: &mut World, opcode: Opcode) {
+    for _ in 0..9 {
+        world.server.plan(opcode, Mischief::Ignore);
+    }
+}
+
+/// What alice sent since.
 fn sent(world: &World) -> Vec<Frame> {
-    let messages = world.sent.iter().filter(|frame| frame.header.opcode == Opcode::SEND_DIRECT);
-    messages.skip(1).cloned().collect()
+    world.sent.iter().filter(|frame| frame.header.opcode == Opcode::SEND_DIRECT).cloned().collect()
 }
 
 fn ids(frames: &[&Frame]) -> Vec<tacite_model::MessageId> {
@@ -122,4 +126,81 @@ fn a_pause_for_somebody_to_whom_nothing_is_left_to_send_is_forgotten() {
     world.input("alice", Input::Frame(push));
     assert!(inputs_in(&mut world, 30_000) <= 1);
     assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received; 2]);
+}
+
+/// Alice, whose message is under way to the first of bob's two devices; their keys; a server that is silent about the rest.
+fn of_two_devices() -> (World, KeyBundles) {
+    let mut world = World::of_contacts();
+    silence(&mut world, Opcode::SEND_DIRECT);
+    world.send("alice", "bob", "one");
+    let fetched = world.intercept("alice", Opcode::FETCH_KEYS);
+    silence(&mut world, Opcode::FETCH_KEYS);
+    let mut bundles: KeyBundles = fetched.read().unwrap();
+    let second = DeviceBundle { device_id: 2, ..bundles.devices[0].clone() };
+    bundles.devices.push(second);
+    world.forge("alice", &fetched, &bundles);
+    (world, bundles)
+}
+
+fn devices(frames: &[Frame]) -> Vec<u32> {
+    frames.iter().map(|frame| frame.read::<Envelope>().unwrap().recipient_device).collect()
+}
+
+fn outbox_count(world: &mut World) -> u64 {
+    world.device("alice").ask(|tx| tx.outbox_count().unwrap())
+}
+
+/// The second device is denied, the first tells that it has received; then keys are fetched, and these are given.
+fn deny_the_second_device(world: &mut World, bundles: &KeyBundles) {
+    let first = sent(world)[0].clone();
+    finish(world, &first, DeliveryState::Sent);
+    let second = sent(world)[1].clone();
+    refuse(world, &second, Code::DEVICE_UNKNOWN, 0);
+    let row = row_of(&first, DeliveryState::Received);
+    let push = Frame::command(Opcode::STATE_CHANGED, first.header.message_id, world.now, &row).unwrap();
+    world.input("alice", Input::Frame(push));
+    assert_eq!(outbox_count(world), 1, "the second device still has none");
+    world.pass(2000);
+    let fetches = world.sent.iter().filter(|frame| frame.header.opcode == Opcode::FETCH_KEYS);
+    let fetch = fetches.last().unwrap().clone();
+    answer(world, &fetch, Status::FINISHED, Code::DONE, bundles);
+}
+
+#[test]
+fn a_device_denied_for_now_gets_its_copy_though_another_has_received() {
+    let (mut world, bundles) = of_two_devices();
+    deny_the_second_device(&mut world, &bundles);
+    assert_eq!(devices(&sent(&world)), [1, 2, 2]);
+    assert_ne!(
+        sent(&world)[1].read::<Envelope>(),
+        sent(&world)[2].read::<Envelope>(),
+        "sealed by fresh keys"
+    );
+    let second = sent(&world)[2].clone();
+    finish(&mut world, &second, DeliveryState::Sent);
+    assert_eq!(outbox_count(&mut world), 0);
+    assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received]);
+}
+
+#[test]
+fn a_device_that_is_gone_is_waited_for_no_longer() {
+    let (mut world, mut bundles) = of_two_devices();
+    bundles.devices.pop();
+    deny_the_second_device(&mut world, &bundles);
+    assert_eq!(devices(&sent(&world)), [1, 2]);
+    assert_eq!(outbox_count(&mut world), 0);
+    assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received]);
+}
+
+// The message has come as far as on the device where it has come farthest.
+#[test]
+fn a_message_is_received_when_any_device_has_it() {
+    let (mut world, _) = of_two_devices();
+    let first = sent(&world)[0].clone();
+    finish(&mut world, &first, DeliveryState::Received);
+    assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received]);
+    let second = sent(&world)[1].clone();
+    finish(&mut world, &second, DeliveryState::Sent);
+    assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received]);
+    assert_eq!(outbox_count(&mut world), 0);
 }

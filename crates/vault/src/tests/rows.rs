@@ -287,8 +287,12 @@ fn envelopes_are_kept_per_device() {
         assert!(tx.add_envelope(message_id(1), second, &[9]).is_err());
         assert_eq!(tx.envelope_count(message_id(1)).unwrap(), 2);
         assert_eq!(tx.first_envelope(message_id(1)).unwrap(), Some((DeviceId::FIRST, vec![1, 2, 7])));
-        tx.remove_envelope(message_id(1), DeviceId::FIRST).unwrap();
+        assert!(tx.remove_envelope(message_id(1), DeviceId::FIRST).unwrap());
+        assert!(!tx.remove_envelope(message_id(1), DeviceId::FIRST).unwrap());
         assert_eq!(tx.first_envelope(message_id(1)).unwrap(), Some((second, vec![1, 2, 8])));
+        tx.replace_envelope(message_id(1), second, &[]).unwrap();
+        tx.replace_envelope(message_id(1), DeviceId::FIRST, &[9]).unwrap();
+        assert_eq!(tx.first_envelope(message_id(1)).unwrap(), Some((second, vec![])));
         tx.dequeue(message_id(1)).unwrap();
         assert_eq!(tx.first_envelope(message_id(1)).unwrap(), None);
     });
