@@ -106,7 +106,10 @@ impl Engine {
         match answer.reply {
             Reply::Refused(problem) => {
                 self.take_errand(request);
-                withdraw_consent(turn, &errand.kind)?;
+                // Who failed for now may have obeyed all the same: what the person wanted stands.
+                if !problem.retryable {
+                    withdraw_consent(turn, &errand.kind)?;
+                }
                 turn.tell(Event::Failed(request, problem));
                 Ok(())
             }

@@ -130,8 +130,15 @@ impl Engine {
         if kind.handle() == Some(&account.handle) {
             return Ok(Some(Problem::not_yourself()));
         }
-        if let ErrandKind::RequestContact(handle) | ErrandKind::AcceptContact(handle) = &kind {
-            turn.tx.give_consent(handle)?;
+        match &kind {
+            ErrandKind::RequestContact(handle) | ErrandKind::AcceptContact(handle) => {
+                turn.tx.give_consent(handle)?;
+            }
+            // The later wish counts, whenever the server hears of it.
+            ErrandKind::RefuseContact(handle) => {
+                turn.tx.take_consent(handle)?;
+            }
+            ErrandKind::LogOut => {}
         }
         self.errands.push(Errand { request, kind, sent: false });
         Ok(None)

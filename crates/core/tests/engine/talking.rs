@@ -4,8 +4,8 @@ use tacite_core::{Event, Input, Intent, LinkStatus, MessageState, Outcome, Stand
 use tacite_model::MessageId;
 use tacite_model::limits::TEXT_BYTES_MAX;
 use tacite_seal::{SealKind, Sealed};
-use tacite_wire::proto::{DeviceBundle, Envelope, KeyBundles};
-use tacite_wire::{Code, Opcode};
+use tacite_wire::proto::{ContactState, DeviceBundle, Envelope, Failure, KeyBundles};
+use tacite_wire::{Code, Frame, Opcode, Status};
 
 use crate::server::Mischief;
 use crate::world::World;
@@ -161,6 +161,49 @@ fn a_message_that_overtakes_the_answer_to_an_acceptance_is_shown() {
     world.settle();
     assert_eq!(world.device("bob").received("alice"), ["hello"]);
     assert_eq!(world.device("bob").standing("alice"), Some(Standing::Accepted));
+}
+
+// C2, C6: the server has taken the acceptance and says that it failed: what the person wanted stands.
+#[test]
+fn an_acceptance_that_failed_for_now_is_no_refusal() {
+    for code in [Code::SERVER_FAULT, Code::UNAVAILABLE] {
+        let mut world = started_strangers();
+        world.intend("alice", request("bob"));
+        world.settle();
+        let accepted = world.intend("bob", accept("alice"));
+        let answer = world.intercept("bob", Opcode::ACCEPT_CONTACT);
+        let mut refused = answer.header;
+        (refused.status, refused.code) = (Status::ERROR, code);
+        world.input("bob", Input::Frame(Frame::new(refused, &Failure::default()).unwrap()));
+        assert!(matches!(world.device("bob").answer(accepted), Some(Err(_))));
+        world.settle();
+        world.send("alice", "bob", "hello");
+        world.settle();
+        assert_eq!(world.device("bob").received("alice"), ["hello"]);
+        world.cut("bob");
+        world.settle();
+        assert_eq!(world.device("bob").standing("alice"), Some(Standing::Accepted));
+    }
+}
+
+// The later wish counts, whether or not it reaches the server.
+#[test]
+fn a_refusal_takes_back_an_acceptance_that_failed_for_now() {
+    let mut world = started_strangers();
+    world.intend("alice", request("bob"));
+    world.settle();
+    world.server.plan(Opcode::ACCEPT_CONTACT, Mischief::Refuse(Code::UNAVAILABLE, 0));
+    world.server.plan(Opcode::REFUSE_CONTACT, Mischief::Refuse(Code::UNAVAILABLE, 0));
+    for intent in [accept("alice"), refuse("alice")] {
+        let failed = world.intend("bob", intent);
+        world.settle();
+        assert_eq!(world.device("bob").failure(failed), "unavailable");
+    }
+    let (alice, bob) = (world.account_id("alice"), world.account_id("bob"));
+    world.server.set_contact(bob, alice, (ContactState::Accepted, ContactState::Accepted));
+    world.cut("bob");
+    world.settle();
+    assert_eq!(world.device("bob").standing("alice"), Some(Standing::Asking));
 }
 
 // T5: what was published into the void is published again.
