@@ -20,7 +20,7 @@ mod register;
 mod sign_in;
 mod turn;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tacite_model::{AccountId, MessageId, Secret, Timestamp};
 use tacite_wire::Frame;
@@ -48,6 +48,8 @@ pub(crate) struct Engine {
     sending_paused_until: Timestamp,
     /// Stored messages that are to be acknowledged.
     acknowledgements: Vec<(AccountId, MessageId)>,
+    /// Whose messages were left on the server because the person has not decided about them.
+    left_waiting: BTreeSet<AccountId>,
     /// Pushes that came before the device had caught up.
     held: Vec<Frame>,
     keys: Keys,
@@ -94,7 +96,8 @@ impl Engine {
         self.drive_acknowledgements(turn)?;
         self.drive_keys(turn)?;
         self.drive_errands(turn)?;
-        self.drive_outbox(turn)
+        self.drive_outbox(turn)?;
+        self.fetch_left_waiting(turn)
     }
 
     fn timer(&mut self, turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {

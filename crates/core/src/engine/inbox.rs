@@ -3,7 +3,8 @@
 //! Invariants:
 //! - A message is acknowledged only when what became of it is stored; a message that was received before is acknowledged and
 //!   nothing else.
-//! - Nothing that a stranger wrote is opened or shown.
+//! - Nothing that a stranger wrote is opened or shown. While the person has not decided about its sender, a message is not
+//!   acknowledged: it waits on the server, and nobody is told that it was received.
 //! - A message that cannot be opened leaves a trace in the conversation and is told: it is never lost in silence.
 
 use tacite_model::limits::{ACKNOWLEDGEMENTS_PER_FRAME_MAX, UNACKNOWLEDGED_MAX};
@@ -34,6 +35,10 @@ impl Engine {
         let Ok(sender_id) = AccountId::try_from(envelope.sender_id.as_ref()) else { return Ok(()) };
         let message_id = frame.header.message_id;
         if !turn.tx.is_seen(sender_id, message_id)? {
+            if is_undecided(turn, sender_id)? {
+                self.leave_waiting(turn, sender_id);
+                return Ok(());
+            }
             receive(turn, sender_id, message_id, &envelope)?;
         }
         self.acknowledgements.push((sender_id, message_id));
@@ -55,6 +60,25 @@ impl Engine {
         });
         let body = Acknowledge { messages: messages.collect() };
         self.command(turn, Waiting::Acknowledge, &body)
+    }
+
+    /// A new link brings the messages that waited for the person's decision, once the server knows it.
+    pub(super) fn fetch_left_waiting(&mut self, turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
+        for sender_id in self.left_waiting.clone() {
+            let contact = turn.tx.contact(sender_id)?;
+            if contact.is_some_and(|contact| contact.standing != Standing::Asking) {
+                self.drop_link(turn, None);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn leave_waiting(&mut self, turn: &mut Turn<'_, '_>, sender_id: AccountId) {
+        self.left_waiting.insert(sender_id);
+        if self.left_waiting.len() > UNACKNOWLEDGED_MAX {
+            self.distrust_link(turn);
+        }
     }
 
     /// Answers to `ackm`. If it was refused, a new link brings the messages again.
@@ -79,9 +103,8 @@ fn receive(
     envelope: &Envelope,
 ) -> Result<(), CoreError> {
     let account = turn.account()?;
-    // A message of our own that the server sends back finds no contact here.
     let Some(contact) = turn.tx.contact(sender_id)? else { return Ok(()) };
-    if !is_wanted(turn, &contact)? {
+    if contact.standing == Standing::Refused {
         return Ok(());
     }
     let Ok(device_id) = DeviceId::try_from(envelope.sender_device) else { return Ok(()) };
@@ -110,13 +133,11 @@ fn receive(
     Ok(())
 }
 
-/// Whether the person asked or accepted the sender: the server's news of an acceptance may come after the message.
-fn is_wanted(turn: &Turn<'_, '_>, contact: &Contact) -> Result<bool, CoreError> {
-    Ok(match contact.standing {
-        Standing::Accepted | Standing::Asked => true,
-        Standing::Asking => turn.tx.has_consent(&contact.handle)?,
-        Standing::Refused => false,
-    })
+/// Whether the person has neither asked, accepted nor refused the sender. The server's news of an acceptance may come after
+/// the message. A message of our own that the server sends back has no contact either.
+fn is_undecided(turn: &Turn<'_, '_>, sender_id: AccountId) -> Result<bool, CoreError> {
+    let Some(contact) = turn.tx.contact(sender_id)? else { return Ok(true) };
+    Ok(contact.standing == Standing::Asking && !turn.tx.has_consent(&contact.handle)?)
 }
 
 /// Whether an envelope is addressed to this device.

@@ -299,6 +299,7 @@ impl Engine {
         self.link.waiting.clear();
         self.lanes.clear();
         self.acknowledgements.clear();
+        self.left_waiting.clear();
         self.held.clear();
         self.keys.forget_link();
         self.refresh_at = None;

@@ -71,23 +71,61 @@ fn t16_a_reflected_message_is_not_shown() {
     assert_eq!(world.device("alice").notices(), ["message-unreadable"]);
 }
 
-// C2: nothing that a stranger wrote is shown or kept.
+/// Bob, told that alice is in this state for him, gets her message.
+fn message_from_somebody(state: ContactState) -> World {
+    let mut world = World::of_contacts();
+    let (push, envelope) = message_to_bob(&mut world, "hello");
+    let (alice, bob) = (world.account_id("alice"), world.account_id("bob"));
+    world.server.set_contact(bob, alice, (state, ContactState::Asked));
+    let row = world.server.contact_row(bob, alice);
+    let changed = Frame::command(Opcode::CONTACT_CHANGED, push.header.message_id, world.now, &row).unwrap();
+    world.input("bob", tacite_core::Input::Frame(changed));
+    world.forge("bob", &push, &envelope);
+    world.settle();
+    assert!(world.device("bob").told().is_empty() && world.device("bob").history("alice").is_empty());
+    world
+}
+
+// C2: nothing that a refused person wrote is shown or kept.
 #[test]
-fn what_a_stranger_wrote_is_not_shown() {
-    for state in [ContactState::Asking, ContactState::Refused] {
-        let mut world = World::of_contacts();
-        let (push, envelope) = message_to_bob(&mut world, "hello");
-        let (alice, bob) = (world.account_id("alice"), world.account_id("bob"));
-        world.server.set_contact(bob, alice, (state, ContactState::Asked));
-        let row = world.server.contact_row(bob, alice);
-        let changed =
-            Frame::command(Opcode::CONTACT_CHANGED, push.header.message_id, world.now, &row).unwrap();
-        world.input("bob", tacite_core::Input::Frame(changed));
-        world.forge("bob", &push, &envelope);
-        world.settle();
-        assert!(world.device("bob").told().is_empty() && world.device("bob").history("alice").is_empty());
-        assert!(world.server.queues.values().all(Vec::is_empty), "acknowledged all the same");
+fn what_a_refused_person_wrote_is_not_shown() {
+    let world = message_from_somebody(ContactState::Refused);
+    assert!(world.server.queues.values().all(Vec::is_empty), "acknowledged all the same");
+}
+
+// C2: as long as the person has not decided, nothing is shown, and nobody is told that it was received.
+#[test]
+fn what_a_stranger_wrote_waits_for_the_decision() {
+    let mut world = message_from_somebody(ContactState::Asking);
+    assert_eq!(world.server.queues.values().map(Vec::len).sum::<usize>(), 1);
+    assert_ne!(world.device("alice").sent_states("bob"), [MessageState::Received]);
+    world.intend("bob", tacite_core::Intent::AcceptContact { handle: "alice".parse().unwrap() });
+    world.settle();
+    assert_eq!(world.device("bob").received("alice"), ["hello"]);
+    assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received]);
+}
+
+// The message of somebody who was asked by name comes before the answer that says who that is.
+#[test]
+fn a_message_of_somebody_not_known_yet_is_not_lost() {
+    let mut world = World::of_strangers();
+    world.start("alice");
+    world.start("bob");
+    world.settle();
+    world.intend("alice", tacite_core::Intent::RequestContact { handle: "bob".parse().unwrap() });
+    let unheard = world.intercept("bob", Opcode::CONTACT_CHANGED);
+    world.intend("bob", tacite_core::Intent::RequestContact { handle: "alice".parse().unwrap() });
+    let answer = world.intercept("bob", Opcode::REQUEST_CONTACT);
+    while world.device("alice").standing("bob") != Some(Standing::Accepted) {
+        assert!(world.step());
     }
+    world.send("alice", "bob", "hello");
+    let push = world.intercept("bob", Opcode::DIRECT_RECEIVED);
+    for frame in [push, unheard, answer] {
+        world.input("bob", tacite_core::Input::Frame(frame));
+    }
+    world.settle();
+    assert_eq!(world.device("bob").received("alice"), ["hello"]);
 }
 
 // The server's word alone makes nobody a contact.
@@ -350,5 +388,23 @@ fn too_many_messages_without_an_acknowledgement_end_the_link() {
         world.pass(90_000);
         assert_eq!(world.device("bob").told(), ["hello"]);
         assert_eq!(world.device("bob").link(), LinkStatus::Level);
+    }
+}
+
+// No more senders are remembered than a server may push unacknowledged messages.
+#[test]
+fn too_many_strangers_end_the_link() {
+    for (count, syncs) in [(64, 0), (65, 1)] {
+        let mut world = World::of_contacts();
+        let (push, envelope) = message_to_bob(&mut world, "hello");
+        let before = syncs_sent(&world);
+        for number in 0..count {
+            let stranger = Envelope { sender_id: vec![number; 16].into(), ..envelope.clone() };
+            world.forge("bob", &push, &stranger);
+        }
+        while world.step() {}
+        world.pass(1000);
+        assert_eq!(syncs_sent(&world) - before, syncs, "{count}");
+        assert_eq!(world.device("bob").received("alice").len(), syncs, "pushed again on a new link");
     }
 }
