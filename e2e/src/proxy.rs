@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// Most bytes of one piece: what is carried, delayed or held at once.
-const PIECE_BYTES_MAX: usize = 2048;
+/// Most bytes of one piece: what is carried, delayed or held at once. As much as TLS puts into one record.
+const PIECE_BYTES_MAX: usize = 16_384;
 
 /// What connections suffer.
 #[derive(Debug, Clone, Copy)]
