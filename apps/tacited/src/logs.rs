@@ -1,4 +1,5 @@
-//! Logs, to standard error: INFO connections and their ends, WARN failures, ERROR our own bugs.
+//! Logs, to standard error: INFO connections and their ends, WARN failures, ERROR our own bugs. Plain text, also on a
+//! terminal.
 
 use tracing_subscriber::filter::LevelFilter;
 
@@ -9,6 +10,6 @@ pub(crate) fn start(debug: bool, json: bool) {
     if json {
         subscriber.json().init();
     } else {
-        subscriber.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
+        subscriber.init();
     }
 }
