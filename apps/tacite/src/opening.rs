@@ -123,7 +123,7 @@ fn choose_passphrase(source: &Source) -> Result<Secret<String>, Failure> {
             "Give one with --passphrase-file or --passphrase-fd.",
         ));
     }
-    source.choose("passphrase")
+    source.choose("passphrase to encrypt the messages on this machine")
 }
 
 fn open(profile: Profile, key: &VaultKey, from_passphrase: bool) -> Result<Opened, Failure> {

@@ -63,7 +63,7 @@ impl Source {
 
     /// Reads a password that is being chosen.
     pub(crate) fn choose_password(&self) -> Result<Secret<String>, Failure> {
-        let password = self.choose("password")?;
+        let password = self.choose("password of the account")?;
         if password.expose().chars().count() < PASSWORD_CHARS_MIN {
             let sentence = format!("A password has at least {PASSWORD_CHARS_MIN} characters.");
             return Err(Failure::usage(sentence, "Choose a longer one."));
