@@ -12,7 +12,7 @@ use tacite_core::{
     Core, Effect, Event, Input, Intent, Outcome, Problem, RequestId, Server, Transaction, Vault,
 };
 use tacite_model::{Handle, MessageId, Secret, Timestamp};
-use tacite_wire::{Frame, Header, Opcode, Status};
+use tacite_wire::{Frame, Header, Opcode};
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -197,7 +197,6 @@ impl Engine {
                 trace("arrived", &frame.header);
                 if let Some(link) = &mut self.link
                     && frame.header.status.is_answer()
-                    && frame.header.status != Status::IN_PROGRESS
                 {
                     link.unanswered.remove(&frame.header.message_id);
                 }
