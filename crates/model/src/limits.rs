@@ -67,6 +67,33 @@ pub const SYNC_PAGE_ROWS_MAX: usize = 100;
 /// Milliseconds for which an undelivered message waits: 30 days.
 pub const MESSAGE_WAIT_MS_MAX: u64 = 30 * DAY_MS;
 
+/// Messages of one sender that may wait for one device: nobody fills another's queue alone (T67).
+pub const QUEUE_MESSAGES_PER_SENDER_MAX: usize = 2500;
+/// Message ids in one `read`.
+pub const READS_PER_FRAME_MAX: usize = 64;
+/// Bytes of a proof of receipt.
+pub const RECEIPT_PROOF_BYTES: usize = 16;
+/// Uploads asked for in one frame.
+pub const UPLOADS_PER_FRAME_MAX: usize = 16;
+/// Milliseconds for which an upload permit is good: one hour.
+pub const UPLOAD_PERMIT_MS: u64 = 60 * 60 * 1000;
+/// Accounts in one presence push.
+pub const PRESENCES_PER_FRAME_MAX: usize = 100;
+/// Bytes of a reaction: one emoji with its modifiers.
+pub const REACTION_BYTES_MAX: usize = 64;
+/// Times a message may be edited.
+pub const EDITS_MAX: u32 = 50;
+/// Milliseconds for which a sender keeps what it sent, to send it again when asked: as long as it may wait.
+pub const RESEND_MS_MAX: u64 = MESSAGE_WAIT_MS_MAX;
+/// Messages that one request may ask to be sent again.
+pub const RESENDS_PER_REQUEST_MAX: usize = 64;
+/// Requests to send again that one contact is answered: a burst, then one in so many milliseconds (T21).
+pub const RESEND_QUOTA: Quota = Quota::new(1, 60_000, 10);
+/// Decrypted messages of one contact that are held back until the one before them has come.
+pub const HELD_MESSAGES_MAX: usize = 1000;
+/// Longest time after which a message may be set to disappear: a year.
+pub const DISAPPEAR_MS_MAX: u64 = 366 * DAY_MS;
+
 /// Milliseconds for which an access token is good: 15 minutes.
 pub const ACCESS_TOKEN_MS: u64 = 15 * 60 * 1000;
 /// Milliseconds for which a refresh token is good: 30 days.

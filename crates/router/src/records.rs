@@ -175,6 +175,7 @@ impl From<MessageStatus> for proto::MessageState {
             recipient_device: status.recipient.device_id.into(),
             state: state.into(),
             at_ms: status.updated_at.as_ms(),
+            proof: Vec::new().into(),
         }
     }
 }

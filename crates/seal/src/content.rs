@@ -56,7 +56,11 @@ impl Content {
         let content = proto::Content {
             message_id: self.message_id.as_bytes().to_vec(),
             sent_at_ms: self.sent_at.as_ms(),
-            body: Some(proto::content::Body::Text(proto::Text { text: text.clone() })),
+            body: Some(proto::content::Body::Text(proto::Text {
+                text: text.clone(),
+                ..proto::Text::default()
+            })),
+            ..proto::Content::default()
         };
         let encoded = Zeroizing::new(content.encode_to_vec());
         padding::pad(&encoded).ok_or(ContentError::TextLength(text.len()))
@@ -71,7 +75,7 @@ impl Content {
         if inner_id != message_id {
             return Err(ContentError::OtherMessage);
         }
-        let Some(proto::content::Body::Text(proto::Text { text })) = content.body else {
+        let Some(proto::content::Body::Text(proto::Text { text, .. })) = content.body else {
             return Err(ContentError::UnknownKind);
         };
         check_text(&text)?;
@@ -154,7 +158,7 @@ mod tests {
 
     #[test]
     fn an_unknown_kind_is_told_apart_from_damage() {
-        let newer = proto::Content { message_id: vec![5; 16], sent_at_ms: 1, body: None };
+        let newer = proto::Content { message_id: vec![5; 16], sent_at_ms: 1, ..proto::Content::default() };
         let padded = padding::pad(&newer.encode_to_vec()).unwrap();
         let id = MessageId::from_bytes([5; 16]);
         assert_eq!(Content::decode(&padded, id), Err(ContentError::UnknownKind));

@@ -150,6 +150,7 @@ impl<P: Parts> Hub<P> {
                 recipient_device: recipient.device_id.into(),
                 state: state.into(),
                 at_ms: now.as_ms(),
+                proof: bytes::Bytes::new(),
             };
             Frame::answer(&reply.header, Status::FINISHED, Code::DONE, now, &body)
                 .expect("fits the smallest frame")
@@ -236,6 +237,7 @@ impl<P: Parts> Hub<P> {
             recipient_device: device.device_id.into(),
             message_type: crate::handlers::DIRECT_MESSAGE,
             sealed,
+            ..proto::Envelope::default()
         };
         Frame::command(Opcode::DIRECT_RECEIVED, row.key.message_id, self.clock.now(), &envelope).ok()
     }

@@ -88,6 +88,7 @@ impl<P: Parts> Driver<'_, P> {
             delivery_mode: DeliveryMode::Inline.into(),
             messages_per_second_max: self.hub.policy.max_messages_per_sec,
             signed_in: self.session.identity.is_some(),
+            depot_url: String::new(),
         };
         self.hub.push_frame(Opcode::CONNECTED, &body)
     }

@@ -61,6 +61,10 @@ codes! {
     DEPLOYMENT_KEY_WRONG = 421, once, "This server accepts its own clients only.", "Put the server's deployment key into the configuration.";
     /// The handle is not allowed.
     NAME_NOT_ALLOWED = 422, once, "That name is not allowed.", "Use 2 to 32 letters, digits, '_', '-' or '.', beginning with a letter.";
+    /// The message travels in another way than the server's delivery mode demands.
+    OTHER_MODE = 423, retry, "The server delivers in another way.", "Wait; the client connects again and learns how.";
+    /// Split mode: the body of the message is not in the depot.
+    BODY_MISSING = 424, retry, "The body of the message is not there.", "Wait; the client puts it there again.";
     /// A step of a command came out of order.
     STEP_OUT_OF_ORDER = 425, once, "A step of the command came out of order.", "Begin again.";
     /// The peer speaks no common version.
@@ -85,6 +89,8 @@ codes! {
     TOO_MANY = 447, once, "You have too many of these already.", "Remove some first.";
     /// An id that must be new is in use with other content.
     ID_IN_USE = 448, once, "The id is in use already.", "Update the client; if it is new, report a bug.";
+    /// Direct mode: the recipient is not online, and nothing is stored.
+    RECIPIENT_AWAY = 480, retry, "This person is not online, and this server stores nothing.", "Wait until both of you are online; the client keeps the message.";
     /// The server's own fault.
     SERVER_FAULT = 500, retry, "The server failed.", "Try again later; tell the administrator if it goes on.";
     /// Unknown opcode, or one that this server does not offer.

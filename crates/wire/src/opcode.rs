@@ -41,6 +41,12 @@ opcodes! {
     LEVEL = 10007 b"levl";
     /// Pushed: a frame could not be read, or the link is about to be closed.
     LINK_ERROR = 10008 b"erro";
+    /// Pushed: contacts are online, busy or offline.
+    PRESENCE_CHANGED = 10009 b"pres";
+    /// Pushed: a contact is typing, or no longer.
+    TYPING_CHANGED = 10010 b"typn";
+    /// Pushed, direct mode: a device for which a message was refused because it was away is here now.
+    PEER_HERE = 10011 b"here";
 
     /// Register an account.
     REGISTER = 100_001 b"crea";
@@ -78,6 +84,18 @@ opcodes! {
     ACKNOWLEDGE = 100_017 b"ackm";
     /// Ask for everything changed since a cursor.
     SYNC = 100_018 b"sync";
+    /// Say that messages were shown to the person.
+    MARK_READ = 100_019 b"read";
+    /// Block a contact: nothing of theirs comes any more.
+    BLOCK_CONTACT = 100_020 b"blok";
+    /// Take a block back.
+    UNBLOCK_CONTACT = 100_021 b"unbl";
+    /// Say what contacts may see: online, busy, offline.
+    SET_PRESENCE = 100_022 b"mood";
+    /// Say that the person is typing to a contact, or no longer.
+    SET_TYPING = 100_023 b"type";
+    /// Split mode: ask where the bodies of messages may be put.
+    REQUEST_UPLOADS = 100_024 b"upld";
 }
 
 impl Opcode {

@@ -23,7 +23,7 @@ impl Engine {
             updated_at_ms: cursor.updated_at.as_ms(),
             id: cursor.id.map_or_else(Vec::new, |id| id.to_vec()).into(),
         };
-        self.command(turn, Waiting::Sync, &Sync { since: Some(since) })
+        self.command(turn, Waiting::Sync, &Sync { since: Some(since), generation: 0 })
     }
 
     /// Answers to `sync`.

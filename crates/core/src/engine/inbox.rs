@@ -57,6 +57,7 @@ impl Engine {
         let messages = self.acknowledgements.drain(..count).map(|(sender_id, message_id)| MessageRef {
             sender_id: sender_id.as_bytes().to_vec().into(),
             message_id: message_id.as_bytes().to_vec().into(),
+            ..MessageRef::default()
         });
         let body = Acknowledge { messages: messages.collect() };
         self.command(turn, Waiting::Acknowledge, &body)

@@ -204,6 +204,7 @@ impl Engine {
             recipient_device: device_id.into(),
             message_type: DIRECT_MESSAGE,
             sealed: sealed.into(),
+            ..Envelope::default()
         };
         let OutboxEntry { position, message_id, recipient_id } = *entry;
         let waiting = Waiting::Message { recipient_id, device_id, position };

@@ -57,6 +57,7 @@ fn row_of(command: &Frame, state: DeliveryState) -> proto::MessageState {
         recipient_device: envelope.recipient_device,
         state: state.into(),
         at_ms: 1,
+        ..proto::MessageState::default()
     }
 }
 

@@ -125,6 +125,7 @@ impl Server {
             delivery_mode: DeliveryMode::Inline.into(),
             messages_per_second_max: 5,
             signed_in: link.account_id.is_some(),
+            depot_url: String::new(),
         };
         self.links.insert(link_id, link);
         self.push(link_id, Opcode::CONNECTED, MessageId::from_bytes([0; 16]), &connected);

@@ -89,6 +89,7 @@ pub(crate) async fn contact<P: Parts>(
         state: conversation.state_for(seen_by).into(),
         conversation_id: conversation.id.as_bytes().to_vec().into(),
         updated_at_ms: conversation.updated_at_for(seen_by).as_ms(),
+        blocked: false,
     })
 }
 

@@ -183,6 +183,7 @@ impl Peer {
             recipient_device: 1,
             message_type: 1,
             sealed: sealed.to_vec().into(),
+            ..proto::Envelope::default()
         }
     }
 
@@ -190,6 +191,7 @@ impl Peer {
         let message = proto::MessageRef {
             sender_id: sender.as_bytes().to_vec().into(),
             message_id: message.as_bytes().to_vec().into(),
+            ..proto::MessageRef::default()
         };
         let body = proto::Acknowledge { messages: vec![message] };
         let id = self.fresh_id();

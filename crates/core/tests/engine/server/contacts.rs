@@ -121,6 +121,7 @@ impl Server {
             state: row.state.into(),
             conversation_id: vec![8; 16].into(),
             updated_at_ms: row.updated_at,
+            blocked: false,
         }
     }
 

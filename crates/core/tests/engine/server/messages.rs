@@ -33,6 +33,7 @@ impl StateRow {
             recipient_device: 1,
             state: self.state.into(),
             at_ms: self.updated_at,
+            ..proto::MessageState::default()
         }
     }
 }
