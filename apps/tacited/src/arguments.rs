@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
-use tacite_server::settings::{RegistrationConfig, SecurityConfig, ServerConfig};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tacite_server::settings::{
+    DeliveryConfig, DeliveryModeConfig, RegistrationConfig, SecurityConfig, ServerConfig,
+};
 use tacite_server::{Config, Settings, SettingsError, TlsFlags};
 
 /// A messenger server that cannot read what it carries.
@@ -35,6 +37,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", env = "TACITED_MAX_MESSAGES_PER_SEC", global = true)]
     max_messages_per_sec: Option<u32>,
 
+    /// How messages travel [default: inline]
+    #[arg(long, value_name = "MODE", env = "TACITED_DELIVERY_MODE", global = true)]
+    delivery_mode: Option<DeliveryMode>,
+
     /// Log more, to find faults: also network addresses, never content or secrets
     #[arg(long, env = "TACITED_DEBUG", global = true)]
     pub(crate) debug: bool,
@@ -42,6 +48,17 @@ pub(crate) struct Arguments {
     /// Log JSON, one object a line
     #[arg(long, env = "TACITED_LOG_JSON", global = true)]
     pub(crate) log_json: bool,
+}
+
+/// How messages travel.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum DeliveryMode {
+    /// In frames; what cannot be delivered at once waits sealed on the server
+    Inline,
+    /// The sealed body over HTTPS, only metadata in frames
+    Split,
+    /// In frames and never stored: both must be online
+    Direct,
 }
 
 /// Where the server is.
@@ -99,6 +116,16 @@ pub(crate) enum Command {
     },
 }
 
+impl From<DeliveryMode> for DeliveryModeConfig {
+    fn from(mode: DeliveryMode) -> Self {
+        match mode {
+            DeliveryMode::Inline => Self::Inline,
+            DeliveryMode::Split => Self::Split,
+            DeliveryMode::Direct => Self::Direct,
+        }
+    }
+}
+
 impl Arguments {
     /// Flags and environment over file over defaults.
     pub(crate) fn settings(&self) -> Result<Settings, SettingsError> {
@@ -134,6 +161,10 @@ impl Arguments {
                 max_messages_per_sec: self.max_messages_per_sec,
                 registration: None::<RegistrationConfig>,
                 deployment_key: None,
+            },
+            delivery: DeliveryConfig {
+                mode: self.delivery_mode.map(Into::into),
+                ..DeliveryConfig::default()
             },
         }
     }

@@ -2,9 +2,12 @@
 //!
 //! Invariants: unknown keys of the file are refused by name; a [`Settings`] that exists is complete and consistent.
 
+mod delivery;
+
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+pub use delivery::{Delivery, DeliveryConfig, DeliveryModeConfig, RETENTION_DAYS_MAX};
 use serde::Deserialize;
 use tacite_accounts::Registration;
 use tacite_model::Secret;
@@ -25,6 +28,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// `[security]`
     pub security: SecurityConfig,
+    /// `[delivery]`
+    pub delivery: DeliveryConfig,
 }
 
 /// Where the server is.
@@ -104,6 +109,9 @@ pub enum SettingsError {
     /// `max_messages_per_sec` of 0.
     #[error("max_messages_per_sec must be at least 1")]
     Rate,
+    /// `retention_days` out of range.
+    #[error("retention_days may be 1 to {RETENTION_DAYS_MAX}")]
+    Retention,
     /// No directory was given and none can be derived.
     #[error("there is no home directory: say where to keep data with --data-dir")]
     NoDataDirectory,
@@ -139,6 +147,7 @@ impl Config {
                 registration: self.security.registration.or(other.security.registration),
                 deployment_key: self.security.deployment_key.or(other.security.deployment_key),
             },
+            delivery: self.delivery.or(other.delivery),
         }
     }
 }
@@ -186,6 +195,8 @@ pub struct Policy {
     pub max_messages_per_sec: u32,
     /// Clients must know this.
     pub deployment_key: Option<Secret<Vec<u8>>>,
+    /// How messages travel.
+    pub delivery: Delivery,
 }
 
 impl Settings {
@@ -228,7 +239,12 @@ impl Settings {
             certificate,
             tls,
             registration,
-            policy: Policy { server_name: String::new(), max_messages_per_sec, deployment_key },
+            policy: Policy {
+                server_name: String::new(),
+                max_messages_per_sec,
+                deployment_key,
+                delivery: config.delivery.try_into()?,
+            },
         })
     }
 }

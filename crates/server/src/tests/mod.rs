@@ -8,6 +8,7 @@ mod peer;
 use std::sync::Arc;
 
 use tacite_accounts::{Accounts, Keys, Registration};
+use tacite_depot::PermitKey;
 use tacite_model::Timestamp;
 use tacite_router::NamingKey;
 use tokio::net::TcpListener;
@@ -42,9 +43,9 @@ impl World {
         };
         let keys = chance.with(|rng| Keys::generate(rng));
         let accounts = Accounts::new(settings, keys, tacite_accounts::store::MemoryStore::default());
-        let naming = NamingKey::new(chance.bytes());
+        let keys = (NamingKey::new(chance.bytes()), PermitKey::new(chance.bytes()));
         let (router, depot) = (FaultyRouter::default(), tacite_depot::store::MemoryStore::default());
-        let hub = Hub::<Faulty>::new(accounts, router, depot, naming, policy, (clock, chance));
+        let hub = Hub::<Faulty>::new(accounts, router, depot, keys, policy, (clock, chance));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -67,5 +68,10 @@ impl Drop for World {
 }
 
 pub(crate) fn policy() -> Policy {
-    Policy { server_name: SERVER_NAME.to_owned(), max_messages_per_sec: 100, deployment_key: None }
+    Policy {
+        server_name: SERVER_NAME.to_owned(),
+        max_messages_per_sec: 100,
+        deployment_key: None,
+        delivery: crate::settings::Delivery::default(),
+    }
 }
