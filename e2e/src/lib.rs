@@ -8,6 +8,7 @@
 
 pub mod binaries;
 pub mod canary;
+pub mod mode;
 pub mod person;
 pub mod process;
 pub mod proxy;
@@ -16,6 +17,7 @@ pub mod story;
 pub mod world;
 
 pub use binaries::Binaries;
+pub use mode::Mode;
 pub use person::{Message, Person};
 pub use process::{Finished, Running};
 pub use proxy::{Proxy, Weather};

@@ -10,12 +10,13 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{Binaries, Finished, Running};
+use crate::{Binaries, Finished, Mode, Running};
 
 /// A server, running or not.
 #[derive(Debug)]
 pub struct Server {
     binaries: Binaries,
+    options: Vec<String>,
     directory: PathBuf,
     address: SocketAddr,
     invitation: String,
@@ -24,14 +25,19 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server with nothing in `directory`, on any free port of the loopback interface.
-    pub fn start(binaries: &Binaries, directory: &Path) -> Result<Self> {
+    /// Starts a server with nothing in `directory`, on any free port of the loopback interface. `options`: more for its
+    /// command line, now and at each restart.
+    pub fn start(binaries: &Binaries, directory: &Path, mode: Mode, options: &[&str]) -> Result<Self> {
         fs::create_dir_all(directory.join("logs"))?;
-        let mut running = Running::start(&mut command(binaries, directory, 0), &log_file(directory))?;
+        let mode = ["--delivery-mode", mode.as_str()];
+        let options: Vec<String> = mode.iter().chain(options).map(|word| (*word).to_owned()).collect();
+        let mut command = command(binaries, directory, 0, &options);
+        let mut running = Running::start(&mut command, &log_file(directory))?;
         let address = said(&mut running, "address")?.parse().context("the server's address")?;
         let invitation = said(&mut running, "invitation")?;
         Ok(Self {
             binaries: binaries.clone(),
+            options,
             directory: directory.to_owned(),
             address,
             invitation,
@@ -82,7 +88,7 @@ impl Server {
 
     /// Starts it again on the same data and port.
     pub fn restart(&mut self) -> Result<()> {
-        let mut command = command(&self.binaries, &self.directory, self.address.port());
+        let mut command = command(&self.binaries, &self.directory, self.address.port(), &self.options);
         let mut running = Running::start(&mut command, &log_file(&self.directory))?;
         said(&mut running, "address")?;
         self.running = Some(running);
@@ -102,10 +108,11 @@ impl Server {
     }
 }
 
-fn command(binaries: &Binaries, directory: &Path, port: u16) -> Command {
+fn command(binaries: &Binaries, directory: &Path, port: u16, options: &[String]) -> Command {
     let mut command = Command::new(&binaries.tacited);
     command.arg("--data-dir").arg(directory.join("data"));
     command.args(["--address", "127.0.0.1", "--port", &port.to_string(), "--debug"]);
+    command.args(options);
     command
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 
 use anyhow::{Result, ensure};
 
-use crate::{Message, Person, World, canary};
+use crate::{Message, Mode, Person, World, canary};
 
 /// The story and what has been counted so far.
 #[derive(Debug, Default)]
@@ -33,14 +33,14 @@ pub struct Tally {
 
 impl Story {
     /// Tells the story; `say` hears of each step as it is done. The world is left as it ended, to be looked at.
-    pub fn tell(&mut self, say: &mut dyn FnMut(&str)) -> Result<World> {
-        let mut world = World::new()?;
+    pub fn tell(&mut self, mode: Mode, say: &mut dyn FnMut(&str)) -> Result<World> {
+        let mut world = World::new(mode)?;
         say(&format!("a server started with nothing and listens on {}", world.server.address()));
         let (alice, bob) = meet(&world, say)?;
         self.talk_online(&alice, &bob, say)?;
-        self.talk_offline(&alice, &bob, say)?;
+        self.talk_offline(&world, &alice, &bob, say)?;
         self.survive_a_kill(&mut world, &alice, &bob, say)?;
-        self.agree(&alice, &bob, say)?;
+        self.agree(&world, &alice, &bob, say)?;
         self.search(&world, &alice, &bob, say)?;
         world.server.stop()?;
         say("the server ended cleanly on SIGTERM");
@@ -85,11 +85,23 @@ impl Story {
         Ok(())
     }
 
-    fn talk_offline(&mut self, alice: &Person, bob: &Person, say: &mut dyn FnMut(&str)) -> Result<()> {
-        self.send(alice, bob, "the ferry waits for nobody", "sent")?;
-        self.send(alice, bob, "except for you", "sent")?;
-        say("@bob is away: @alice sent 2 messages, the server keeps them sealed");
-        self.hear(&bob.listen_until_level()?);
+    fn talk_offline(
+        &mut self,
+        world: &World,
+        alice: &Person,
+        bob: &Person,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<()> {
+        let reach = world.mode.reach_while_away();
+        self.send(alice, bob, "the ferry waits for nobody", reach)?;
+        self.send(alice, bob, "except for you", reach)?;
+        say(match world.mode {
+            Mode::Inline | Mode::Split => {
+                "@bob is away: @alice sent 2 messages, the server keeps them sealed"
+            }
+            Mode::Direct => "@bob is away: @alice wrote 2 messages, her device keeps them",
+        });
+        self.hear(&world.deliver(alice, bob)?);
         say("@bob came back and heard them");
         Ok(())
     }
@@ -102,35 +114,41 @@ impl Story {
         bob: &Person,
         say: &mut dyn FnMut(&str),
     ) -> Result<()> {
-        self.send(alice, bob, "accepted before the storm", "sent")?;
+        self.send(alice, bob, "accepted before the storm", world.mode.reach_while_away())?;
         world.server.kill()?;
-        say("the server accepted a message of @alice for @bob and was killed (kill -9)");
+        say(match world.mode {
+            Mode::Inline | Mode::Split => {
+                "the server accepted a message of @alice for @bob and was killed (kill -9)"
+            }
+            Mode::Direct => "@alice wrote to @bob, who is away, and the server was killed (kill -9)",
+        });
         self.send(alice, bob, "written in the storm", "queued")?;
         say("@alice wrote another one while there was no server");
         world.server.restart()?;
-        alice.listen_until_level()?;
-        self.hear(&bob.listen_until_level()?);
+        self.hear(&world.deliver(alice, bob)?);
         say("the server is back: @bob heard both");
-        self.send(bob, alice, "the storm is over", "sent")?;
-        self.hear(&alice.listen_until_level()?);
+        self.send(bob, alice, "the storm is over", world.mode.reach_while_away())?;
+        self.hear(&world.deliver(bob, alice)?);
         say("@alice heard @bob's answer");
         Ok(())
     }
 
-    /// Both devices hold the same conversation, each message once, all received.
-    fn agree(&self, alice: &Person, bob: &Person, say: &mut dyn FnMut(&str)) -> Result<()> {
-        bob.listen_until_level()?;
+    /// Both devices hold the same conversation, each message once, and each author knows that all were read.
+    fn agree(&self, world: &World, alice: &Person, bob: &Person, say: &mut dyn FnMut(&str)) -> Result<()> {
+        // What was read is told to an author who was away at the next meeting.
+        world.deliver(alice, bob)?;
+        world.deliver(bob, alice)?;
         let texts =
             |messages: Vec<Message>| messages.into_iter().map(|message| message.text).collect::<Vec<_>>();
         let expected: Vec<_> = self.sent.iter().map(|message| message.text.clone()).collect();
         for (reader, other) in [(alice, bob), (bob, alice)] {
             let history = reader.history(other)?;
-            let waits = history.iter().find(|message| message.outgoing && message.state != "received");
-            ensure!(waits.is_none(), "{} does not know that {waits:?} was received", reader.handle());
+            let waits = history.iter().find(|message| message.outgoing && message.state != "read");
+            ensure!(waits.is_none(), "{} does not know that {waits:?} was read", reader.handle());
             let held = texts(history);
             ensure!(held == expected, "{} holds {held:?} instead of {expected:?}", reader.handle());
         }
-        say("both devices hold the same conversation, and each author knows that all was received");
+        say("both devices hold the same conversation, and each author knows that all was read");
         Ok(())
     }
 

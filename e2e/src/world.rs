@@ -5,13 +5,15 @@ use std::path::Path;
 use anyhow::Result;
 use tempfile::TempDir;
 
-use crate::{Binaries, Person, Server};
+use crate::{Binaries, Message, Mode, Person, Server};
 
 /// Where a story takes place.
 #[derive(Debug)]
 pub struct World {
     /// The server of all.
     pub server: Server,
+    /// How it delivers.
+    pub mode: Mode,
     binaries: Binaries,
     // Dropped last, when nobody writes to it any more.
     directory: TempDir,
@@ -19,11 +21,17 @@ pub struct World {
 
 impl World {
     /// Builds the programs and starts a server that has nothing.
-    pub fn new() -> Result<Self> {
+    pub fn new(mode: Mode) -> Result<Self> {
+        Self::with_server(mode, &[], None)
+    }
+
+    /// The same, with more on the server's command line, and its directory elsewhere if one is given.
+    pub fn with_server(mode: Mode, options: &[&str], directory: Option<&Path>) -> Result<Self> {
         let binaries = Binaries::build()?;
-        let directory = tempfile::Builder::new().prefix("tacite-").tempdir()?;
-        let server = Server::start(&binaries, &directory.path().join("server"))?;
-        Ok(Self { server, binaries, directory })
+        let own = tempfile::Builder::new().prefix("tacite-").tempdir()?;
+        let server_directory = directory.map_or_else(|| own.path().join("server"), Path::to_owned);
+        let server = Server::start(&binaries, &server_directory, mode, options)?;
+        Ok(Self { server, mode, binaries, directory: own })
     }
 
     /// Somebody who has not registered yet.
@@ -43,6 +51,24 @@ impl World {
         let (first, second) = (self.person(first)?, self.person(second)?);
         first.befriend(&second)?;
         Ok((first, second))
+    }
+
+    /// Brings `reader` everything that `author` has written: one after the other where the server stores what waits, both
+    /// at once where it does not. Returns what the reader heard.
+    pub fn deliver(&self, author: &Person, reader: &Person) -> Result<Vec<Message>> {
+        let mut heard = Vec::new();
+        if self.mode == Mode::Direct {
+            let listening = reader.start(&["listen"])?;
+            author.listen_until_level()?;
+            listening.interrupt()?;
+            for line in listening.wait()?.0 {
+                heard.push(Message::from_line(&line)?);
+            }
+        } else {
+            author.listen_until_level()?;
+        }
+        heard.extend(reader.listen_until_level()?);
+        Ok(heard)
     }
 
     /// The directory of everything.

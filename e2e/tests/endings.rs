@@ -1,12 +1,12 @@
 //! Programs end cleanly when they are told to.
 
 use anyhow::{Result, ensure};
-use tacite_e2e::{Message, World};
+use tacite_e2e::{Message, Mode, World};
 
 // I1
 #[test]
 fn the_server_ends_cleanly_and_starts_again() -> Result<()> {
-    let mut world = World::new()?;
+    let mut world = World::new(Mode::Inline)?;
     let alice = world.person("alice")?;
     world.server.stop()?;
     world.server.restart()?;
@@ -20,7 +20,7 @@ fn the_server_ends_cleanly_and_starts_again() -> Result<()> {
 // The server waits for nobody who stays connected.
 #[test]
 fn the_server_ends_although_somebody_listens() -> Result<()> {
-    let mut world = World::new()?;
+    let mut world = World::new(Mode::Inline)?;
     let (alice, bob) = world.contacts("alice", "bob")?;
     let mut listening = bob.start(&["listen"])?;
     alice.send(&bob, "still there?", "received")?;
@@ -35,7 +35,7 @@ fn the_server_ends_although_somebody_listens() -> Result<()> {
 // H1: one Ctrl+C, or SIGTERM.
 #[test]
 fn listening_ends_cleanly() -> Result<()> {
-    let world = World::new()?;
+    let world = World::new(Mode::Inline)?;
     let (alice, bob) = world.contacts("alice", "bob")?;
     for interrupted in [true, false] {
         let mut listening = bob.start(&["listen"])?;

@@ -6,7 +6,14 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use tacite_e2e::{Message, Person, Proxy, Weather, World};
+use tacite_e2e::{Message, Mode, Person, Proxy, Weather, World, in_each_mode};
+
+in_each_mode!(
+    becoming_contacts_survives_a_kill_at_each_stage,
+    sending_survives_a_kill_at_each_stage,
+    hearing_survives_a_kill_at_each_stage,
+    a_conversation_survives_a_server_that_is_killed_again_and_again,
+);
 
 /// What a command came to that was to be stopped at one piece.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,7 +53,7 @@ fn said(messages: &[Message]) -> Vec<&str> {
 // B1, T20
 #[test]
 fn registering_survives_a_kill_at_each_stage() -> Result<()> {
-    let world = World::new()?;
+    let world = World::new(Mode::Inline)?;
     let bob = world.person("bob")?;
     for stage in 0.. {
         let mut alice = world.stranger(&format!("alice{stage}"))?;
@@ -79,9 +86,8 @@ fn finish_registration(alice: &Person, register: &[&str]) -> Result<()> {
 }
 
 // C2
-#[test]
-fn becoming_contacts_survives_a_kill_at_each_stage() -> Result<()> {
-    let world = World::new()?;
+fn becoming_contacts_survives_a_kill_at_each_stage(mode: Mode) -> Result<()> {
+    let world = World::new(mode)?;
     let mut bob = world.person("bob")?;
     for stage in 0.. {
         let mut alice = world.person(&format!("alice{stage}"))?;
@@ -91,8 +97,8 @@ fn becoming_contacts_survives_a_kill_at_each_stage() -> Result<()> {
         alice.results(&request)?;
         let accepted = stop_after(&world, &mut bob, stage, &accept)?;
         bob.results(&accept)?;
-        alice.send(&bob, "there you are", "sent")?;
-        assert_eq!(heard(&bob.listen_until_level()?), ["there you are"], "after a kill at piece {stage}");
+        alice.send(&bob, "there you are", mode.reach_while_away())?;
+        assert_eq!(heard(&world.deliver(&alice, &bob)?), ["there you are"], "after a kill at piece {stage}");
         if [asked, accepted] == [Stopped::Ended, Stopped::Ended] {
             ensure!(stage > 5, "the commands ended after {stage} pieces: were they stopped at all?");
             return Ok(());
@@ -102,25 +108,27 @@ fn becoming_contacts_survives_a_kill_at_each_stage() -> Result<()> {
 }
 
 // C6, T20: what is in the author's outbox arrives once and in order; what is not, not at all.
-#[test]
-fn sending_survives_a_kill_at_each_stage() -> Result<()> {
-    let world = World::new()?;
+fn sending_survives_a_kill_at_each_stage(mode: Mode) -> Result<()> {
+    let world = World::new(mode)?;
     let (mut alice, bob) = world.contacts("alice", "bob")?;
     for stage in 0.. {
         let text = format!("number {stage}");
+        // Where nothing is stored the other must be there, or the command would have nothing to do.
+        let listening = (mode == Mode::Direct).then(|| bob.start(&["listen"])).transpose()?;
         let stopped = stop_after(&world, &mut alice, stage, &["send", "@bob", &text, "--wait", "sent"])?;
+        if let Some(listening) = listening {
+            listening.kill()?;
+        }
         if stage % 3 == 0 {
             // Some of what was written leaves by itself, the rest with the next message.
-            alice.listen_until_level()?;
-            bob.listen_until_level()?;
+            world.deliver(&alice, &bob)?;
         }
         if stopped == Stopped::Ended {
             break;
         }
     }
-    alice.send(&bob, "the last", "sent")?;
-    alice.listen_until_level()?;
-    bob.listen_until_level()?;
+    alice.send(&bob, "the last", mode.reach_while_away())?;
+    world.deliver(&alice, &bob)?;
     let (alices, bobs) = (alice.history(&bob)?, bob.history(&alice)?);
     assert_eq!(said(&alices), heard(&bobs));
     ensure!(said(&alices).len() > 10, "only {} messages were written", said(&alices).len());
@@ -128,39 +136,42 @@ fn sending_survives_a_kill_at_each_stage() -> Result<()> {
 }
 
 // C6, T14, T20
-#[test]
-fn hearing_survives_a_kill_at_each_stage() -> Result<()> {
-    let world = World::new()?;
+fn hearing_survives_a_kill_at_each_stage(mode: Mode) -> Result<()> {
+    let world = World::new(mode)?;
     let (alice, mut bob) = world.contacts("alice", "bob")?;
     let mut texts = Vec::new();
     for stage in 0.. {
         for part in ["first", "second"] {
             let text = format!("{part} of {stage}");
-            alice.send(&bob, &text, "sent")?;
+            alice.send(&bob, &text, mode.reach_while_away())?;
             texts.push(text);
         }
-        if stop_after(&world, &mut bob, stage, &["listen", "--until-level"])? == Stopped::Ended {
+        let sending = (mode == Mode::Direct).then(|| alice.start(&["listen"])).transpose()?;
+        let stopped = stop_after(&world, &mut bob, stage, &["listen", "--until-level"])?;
+        if let Some(sending) = sending {
+            sending.kill()?;
+        }
+        if stopped == Stopped::Ended {
             break;
         }
     }
-    bob.listen_until_level()?;
+    world.deliver(&alice, &bob)?;
     assert_eq!(heard(&bob.history(&alice)?), texts);
-    alice.listen_until_level()?;
-    let states: Vec<_> =
-        alice.history(&bob)?.into_iter().filter(|message| message.state != "received").collect();
-    assert_eq!(states, [], "these are not known as received");
+    // That they were read is told at the next meeting.
+    world.deliver(&bob, &alice)?;
+    let states: Vec<_> = alice.history(&bob)?.into_iter().filter(|message| message.state != "read").collect();
+    assert_eq!(states, [], "these are not known as read");
     Ok(())
 }
 
 // C6, T20
-#[test]
-fn a_conversation_survives_a_server_that_is_killed_again_and_again() -> Result<()> {
-    let mut world = World::new()?;
+fn a_conversation_survives_a_server_that_is_killed_again_and_again(mode: Mode) -> Result<()> {
+    let mut world = World::new(mode)?;
     let (alice, bob) = world.contacts("alice", "bob")?;
     let mut texts = Vec::new();
     for round in 0..4 {
         let text = format!("before {round}");
-        alice.send(&bob, &text, "sent")?;
+        alice.send(&bob, &text, mode.reach_while_away())?;
         texts.push(text);
         world.server.kill()?;
         let text = format!("after {round}");
@@ -168,8 +179,7 @@ fn a_conversation_survives_a_server_that_is_killed_again_and_again() -> Result<(
         texts.push(text);
         world.server.restart()?;
     }
-    alice.listen_until_level()?;
-    bob.listen_until_level()?;
+    world.deliver(&alice, &bob)?;
     assert_eq!(heard(&bob.history(&alice)?), texts);
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use tacite_e2e::{Finished, Message, World};
+use tacite_e2e::{Finished, Message, Mode, World};
 
 /// The error object that a command left on stderr.
 fn error(finished: &Finished) -> Result<Value> {
@@ -25,7 +25,7 @@ fn expect_refusal(finished: Finished, exit: i32, code: u64) -> Result<()> {
 // B9, T19
 #[test]
 fn a_second_process_on_a_profile_is_told_who_holds_it() -> Result<()> {
-    let world = World::new()?;
+    let world = World::new(Mode::Inline)?;
     let (alice, bob) = world.contacts("alice", "bob")?;
     let mut listening = bob.start(&["listen"])?;
     // Once it has heard something it surely holds the profile.
@@ -44,7 +44,7 @@ fn a_second_process_on_a_profile_is_told_who_holds_it() -> Result<()> {
 // B2, B3: password first, then words; each wrong one is refused alike.
 #[test]
 fn a_new_session_wants_password_and_words() -> Result<()> {
-    let world = World::new()?;
+    let world = World::new(Mode::Inline)?;
     let (alice, bob) = world.contacts("alice", "bob")?;
     alice.results(&["logout"])?;
     bob.send(&alice, "come back", "sent")?;
@@ -68,7 +68,7 @@ fn a_new_session_wants_password_and_words() -> Result<()> {
 // G4
 #[test]
 fn a_wrong_passphrase_opens_nothing() -> Result<()> {
-    let world = World::new()?;
+    let world = World::new(Mode::Inline)?;
     let alice = world.person("alice")?;
     std::fs::write(alice.secret_file("passphrase"), "a wrong passphrase\n")?;
     alice.run(&["contacts", "list"])?.expect(7)?;
@@ -78,7 +78,7 @@ fn a_wrong_passphrase_opens_nothing() -> Result<()> {
 // C2
 #[test]
 fn who_is_no_contact_is_not_written_to() -> Result<()> {
-    let world = World::new()?;
+    let world = World::new(Mode::Inline)?;
     let (alice, bob) = (world.person("alice")?, world.person("bob")?);
     expect_refusal(alice.run(&["contacts", "request", "@nobody"])?, 3, 404)?;
     ensure!(alice.run(&["send", "@bob", "psst"])?.code == Some(3), "a message to a stranger was taken");
@@ -93,7 +93,7 @@ fn who_is_no_contact_is_not_written_to() -> Result<()> {
 // B1
 #[test]
 fn registering_wants_a_free_name_and_a_good_invitation() -> Result<()> {
-    let world = World::new()?;
+    let world = World::new(Mode::Inline)?;
     let (alice, mallory) = (world.stranger("alice")?, world.stranger("mallory")?);
     let invitation = world.server.invite(1)?;
     alice.register(&invitation)?;
@@ -106,7 +106,7 @@ fn registering_wants_a_free_name_and_a_good_invitation() -> Result<()> {
 // A5: the key in the invitation is the key that the server must show.
 #[test]
 fn a_server_with_another_key_is_not_talked_to() -> Result<()> {
-    let (world, impostor) = (World::new()?, World::new()?);
+    let (world, impostor) = (World::new(Mode::Inline)?, World::new(Mode::Inline)?);
     let mut alice = world.stranger("alice")?;
     alice.connect_by_way_of(Some(impostor.server.address()));
     let refused = alice.run(&["register", "@alice", "--invite", &world.server.invite(1)?])?;

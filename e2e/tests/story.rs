@@ -1,13 +1,14 @@
 //! The demo's story, from an empty machine to the last message.
 
 use anyhow::{Context as _, Result, ensure};
-use tacite_e2e::{Story, World, canary};
+use tacite_e2e::{Mode, Story, World, canary, in_each_mode};
+
+in_each_mode!(two_people_meet_and_talk_whatever_happens,);
 
 // C5, C6, E2, T80
-#[test]
-fn two_people_meet_and_talk_whatever_happens() -> Result<()> {
+fn two_people_meet_and_talk_whatever_happens(mode: Mode) -> Result<()> {
     let (mut story, mut steps) = (Story::default(), Vec::new());
-    let told = story.tell(&mut |step| steps.push(step.to_owned()));
+    let told = story.tell(mode, &mut |step| steps.push(step.to_owned()));
     let world = told.with_context(|| format!("after {steps:#?}"))?;
     let tally = story.tally();
     assert_eq!((tally.lost, tally.doubled), (0, 0), "{tally}");
@@ -22,7 +23,7 @@ fn two_people_meet_and_talk_whatever_happens() -> Result<()> {
 // E1, I1: what a server makes of nothing.
 #[test]
 fn three_stores_stand_apart_in_a_private_directory() -> Result<()> {
-    let world = World::new()?;
+    let world = World::new(Mode::Inline)?;
     let data = world.server.data();
     for store in ["accounts.db", "router.db", "depot.db"] {
         ensure!(data.join(store).is_file(), "{store} is missing");
@@ -38,7 +39,7 @@ fn three_stores_stand_apart_in_a_private_directory() -> Result<()> {
 // A7: whoever reads the server's disk or its usual logs learns nobody's address.
 #[test]
 fn no_address_is_stored_nor_logged_above_debug() -> Result<()> {
-    let world = World::new()?;
+    let world = World::new(Mode::Inline)?;
     let (alice, bob) = world.contacts("alice", "bob")?;
     alice.send(&bob, "where am I?", "sent")?;
     let address = world.server.address().ip().to_string();

@@ -1,7 +1,13 @@
 //! Two people on slow, dropped and overtaking connections.
 
 use anyhow::{Result, ensure};
-use tacite_e2e::{Message, Person, Proxy, Weather, World};
+use tacite_e2e::{Message, Mode, Person, Proxy, Weather, World, in_each_mode};
+
+in_each_mode!(
+    slow_and_overtaking_connections_lose_nothing,
+    dropped_connections_lose_nothing,
+    meeting_works_in_bad_weather,
+);
 
 /// Alice and Bob, each with bad weather of their own.
 fn in_weather(world: &World, weather: Weather) -> Result<(Person, Person, [Proxy; 2])> {
@@ -37,18 +43,16 @@ fn talk(alice: &Person, bob: &Person) -> Result<()> {
 }
 
 // C6, T15
-#[test]
-fn slow_and_overtaking_connections_lose_nothing() -> Result<()> {
-    let world = World::new()?;
+fn slow_and_overtaking_connections_lose_nothing(mode: Mode) -> Result<()> {
+    let world = World::new(mode)?;
     let weather = Weather { seed: 1, delay_ms_max: 40, ..Weather::CALM };
     let (alice, bob, _weather) = in_weather(&world, weather)?;
     talk(&alice, &bob)
 }
 
 // C6, T15
-#[test]
-fn dropped_connections_lose_nothing() -> Result<()> {
-    let world = World::new()?;
+fn dropped_connections_lose_nothing(mode: Mode) -> Result<()> {
+    let world = World::new(mode)?;
     // A handshake with log-in has about 8 kB, so some are cut within it and some after.
     let weather = Weather { seed: 2, delay_ms_max: 5, cuts: 12, cut_bytes_max: 16_000, ..Weather::CALM };
     let (alice, bob, weather) = in_weather(&world, weather)?;
@@ -59,9 +63,8 @@ fn dropped_connections_lose_nothing() -> Result<()> {
 }
 
 // B1
-#[test]
-fn meeting_works_in_bad_weather() -> Result<()> {
-    let world = World::new()?;
+fn meeting_works_in_bad_weather(mode: Mode) -> Result<()> {
+    let world = World::new(mode)?;
     let weather = Weather { seed: 3, delay_ms_max: 10, cuts: 6, cut_bytes_max: 60_000, ..Weather::CALM };
     let proxy = Proxy::start(world.server.address(), weather)?;
     let (mut alice, mut bob) = (world.stranger("alice")?, world.stranger("bob")?);

@@ -5,7 +5,7 @@
 
 use anyhow::{Result, bail};
 use serde_json::json;
-use tacite_e2e::{Binaries, Story};
+use tacite_e2e::{Binaries, Mode, Story};
 
 use crate::Output;
 use crate::prerequisites;
@@ -16,7 +16,7 @@ pub(crate) fn run(output: Output) -> Result<()> {
     Binaries::build()?;
     let mut story = Story::default();
     let mut steps = 0;
-    let told = story.tell(&mut |step| {
+    let told = story.tell(Mode::Inline, &mut |step| {
         steps += 1;
         match output {
             Output::Text => println!("{steps:>2}. {step}"),

@@ -1,0 +1,149 @@
+//! Everything at once, with the real programs: 1,000 messages in flight while server and clients are killed again and
+//! again, connections are cut, and the server's disk is full for a while.
+//!
+//! What is counted is what the vaults hold at the end: each message once and in order.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use tacite_e2e::{Message, Mode, Person, Proxy, Weather, World, in_each_mode};
+
+in_each_mode!(a_thousand_messages_survive_kills_and_cuts);
+
+/// Messages of each of the two.
+const MESSAGES: usize = 500;
+/// A server that does not slow anybody down.
+const FAST: [&str; 2] = ["--max-messages-per-sec", "10000"];
+
+fn texts(author: &Person) -> Vec<String> {
+    (0..MESSAGES).map(|number| format!("{number} of {}", author.handle())).collect()
+}
+
+/// Puts all texts of `author` into their outbox: all are in flight at once.
+fn write_all(world: &World, author: &Person, reader: &Person) -> Result<()> {
+    let file = world.directory().join(format!("{}.lines", author.handle()));
+    writeln!(File::create(&file)?, "{}", texts(author).join("\n"))?;
+    let mut command = author.command(&["send", &reader.handle(), "--lines", "--wait", "queued"]);
+    let status = command.stdin(File::open(&file)?).stdout(Stdio::null()).status()?;
+    ensure!(status.success(), "`tacite send --lines` ended with {status}");
+    Ok(())
+}
+
+fn others(messages: &[Message]) -> Vec<&str> {
+    messages.iter().filter(|message| !message.outgoing).map(|message| message.text.as_str()).collect()
+}
+
+/// Until every message of both has left its outbox; then both look once more.
+fn settle(world: &World, alice: &Person, bob: &Person) -> Result<()> {
+    world.deliver(alice, bob)?;
+    world.deliver(bob, alice)?;
+    world.deliver(alice, bob)?;
+    Ok(())
+}
+
+// C6, T14, T15, T20
+fn a_thousand_messages_survive_kills_and_cuts(mode: Mode) -> Result<()> {
+    let mut world = World::with_server(mode, &FAST, None)?;
+    let (mut alice, mut bob) = world.contacts("alice", "bob")?;
+    write_all(&world, &alice, &bob)?;
+    write_all(&world, &bob, &alice)?;
+    for round in 0..12 {
+        // Each round ends at another piece of traffic, with whatever is on its way then.
+        let pieces = 40 + 37 * round;
+        let weather = Weather {
+            seed: round as u64,
+            cuts: 3,
+            cut_bytes_max: 200_000,
+            freeze_after_pieces: Some(pieces),
+            ..Weather::CALM
+        };
+        let proxy = Proxy::start(world.server.address(), weather)?;
+        for person in [&mut alice, &mut bob] {
+            person.connect_by_way_of(Some(proxy.address()));
+        }
+        let listening = [alice.start(&["listen"])?, bob.start(&["listen"])?];
+        while !proxy.is_frozen() {
+            // It does not tell of itself.
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        let [alices, bobs] = listening;
+        if round % 3 == 0 {
+            world.server.kill()?;
+        }
+        alices.kill()?;
+        bobs.kill()?;
+        if round % 3 == 0 {
+            world.server.restart()?;
+        }
+    }
+    for person in [&mut alice, &mut bob] {
+        person.connect_by_way_of(None);
+    }
+    settle(&world, &alice, &bob)?;
+    assert_eq!(others(&bob.history(&alice)?), texts(&alice), "what bob holds");
+    assert_eq!(others(&alice.history(&bob)?), texts(&bob), "what alice holds");
+    for (author, reader) in [(&alice, &bob), (&bob, &alice)] {
+        let history = author.history(reader)?;
+        let open = history.iter().find(|message| message.outgoing && message.state != "read");
+        ensure!(open.is_none(), "{} does not know what became of {open:?}", author.handle());
+    }
+    Ok(())
+}
+
+/// Runs the tests of this file again in a namespace of their own, where a small tmpfs can be mounted.
+///
+/// Returns false in the inner run. Neither the mount nor what is on it outlives the test.
+fn rerun_with_own_mounts(test: &str) -> Result<bool> {
+    const INNER: &str = "TACITE_E2E_OWN_MOUNTS";
+    if std::env::var_os(INNER).is_some() {
+        return Ok(false);
+    }
+    let status = Command::new("unshare")
+        .args(["--map-root-user", "--mount"])
+        .arg(std::env::current_exe()?)
+        .args(["--exact", test, "--nocapture"])
+        .env(INNER, "1")
+        .status()
+        .context("`unshare` of util-linux")?;
+    ensure!(status.success(), "the inner run ended with {status}");
+    Ok(true)
+}
+
+// T69: nothing is acknowledged that was not stored, and when there is room again everything goes on.
+#[test]
+fn a_full_disk_of_the_server_loses_nothing() -> Result<()> {
+    if rerun_with_own_mounts("a_full_disk_of_the_server_loses_nothing")? {
+        return Ok(());
+    }
+    let disk = tempfile::tempdir()?;
+    let mount =
+        Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m", "tacite"]).arg(disk.path()).status()?;
+    ensure!(mount.success(), "no tmpfs could be mounted");
+    let world = World::with_server(Mode::Inline, &FAST, Some(&disk.path().join("server")))?;
+    let (alice, bob) = world.contacts("alice", "bob")?;
+    alice.send(&bob, "there is room", "sent")?;
+    // The rest of the disk is somebody else's.
+    let ballast = disk.path().join("ballast");
+    fill(&ballast)?;
+    write_all(&world, &alice, &bob)?;
+    let refused = alice.run(&["--timeout", "5", "send", "@bob", "no room", "--wait", "sent"])?.expect(5)?;
+    ensure!(refused.stdout.is_empty(), "a message was told to be sent: {}", refused.stdout);
+    std::fs::remove_file(&ballast)?;
+    settle(&world, &alice, &bob)?;
+    let mut expected = vec![String::from("there is room")];
+    expected.extend(texts(&alice));
+    expected.push(String::from("no room"));
+    assert_eq!(others(&bob.history(&alice)?), expected);
+    Ok(())
+}
+
+/// Writes until nothing more fits.
+fn fill(path: &std::path::Path) -> Result<()> {
+    let mut file = File::create(path)?;
+    for block in [65_536, 1] {
+        while file.write_all(&vec![0; block]).is_ok() {}
+    }
+    Ok(())
+}
