@@ -175,6 +175,9 @@ pub(crate) struct Send {
     pub(crate) to: Handle,
     /// What to say; standard input if absent or `-`
     pub(crate) text: Option<String>,
+    /// Send each line of standard input as a message of its own
+    #[arg(long, conflicts_with = "text")]
+    pub(crate) lines: bool,
     /// How far the message must have come before the command ends; if the time runs out it stays in the outbox
     #[arg(long, value_enum, default_value_t = Wait::Sent)]
     pub(crate) wait: Wait,
@@ -189,6 +192,8 @@ pub(crate) enum Wait {
     Sent,
     /// Stored on the recipient's device
     Received,
+    /// Shown to the recipient
+    Read,
 }
 
 /// `tacite listen`

@@ -2,7 +2,8 @@
 //!
 //! Invariant: once the message is in the outbox, every way on says so; it is sent by a later command if not by this one.
 
-use std::io::{self, Read};
+use std::collections::HashSet;
+use std::io::{self, BufRead, Read as _};
 
 use tacite_client::core::{Event, Intent, LinkStatus, MessageState, MessageView, Outcome, queries};
 use tacite_client::model::limits::TEXT_BYTES_MAX;
@@ -17,36 +18,76 @@ use crate::output::Output;
 
 /// Newest messages of a conversation among which one just written is looked for.
 const LOOK_BACK: u32 = 256;
+/// Most bytes of all lines that one command sends.
+const LINES_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Codes of refusals that are due to this device's not knowing yet: nobody of that name, not a contact.
 const NEWS_MAY_HELP: [u16; 2] = [404, 443];
 
 /// `tacite send`
 pub(super) fn run(common: &Common, send: &Send, output: &mut Output) -> Result<(), Failure> {
-    let text = match send.text.as_deref() {
-        Some(text) if text != "-" => text.to_owned(),
-        _ => text_from(io::stdin().lock())?,
-    };
-    check(&text)?;
+    let texts = texts(send, io::stdin().lock())?;
     let opened = opening::existing(common, "send")?;
     within_session(common, opened, time(common, TIME), output, async |online, output| {
-        let message_id = enqueue(online, output, &send.to, &text).await?;
-        let reached = wait(online, output, message_id, send.wait).await;
-        let message = find(online, &send.to, message_id).await?;
-        reached.map_err(|failure| in_outbox(failure, message.state))?;
-        output.message(&message)?;
+        let mut message_ids = Vec::with_capacity(texts.len());
+        for text in &texts {
+            message_ids.push(enqueue(online, output, &send.to, text).await?);
+        }
+        let reached = wait(online, output, &message_ids, send.wait).await;
+        let messages = find(online, &send.to, &message_ids).await?;
+        let least = messages.iter().map(|message| message.state).min();
+        reached.map_err(|failure| in_outbox(failure, least))?;
+        for message in &messages {
+            output.message(message)?;
+        }
         Ok(())
     })
 }
 
-fn text_from(source: impl Read) -> Result<String, Failure> {
+/// What is to be sent: one text, or with `--lines` one for each line of standard input that is not empty.
+fn texts(send: &Send, input: impl BufRead) -> Result<Vec<String>, Failure> {
+    let texts = match send.text.as_deref() {
+        _ if send.lines => lines_from(input)?,
+        Some(text) if text != "-" => vec![text.to_owned()],
+        _ => vec![text_from(input)?],
+    };
+    for text in &texts {
+        check(text)?;
+    }
+    Ok(texts)
+}
+
+fn lines_from(source: impl BufRead) -> Result<Vec<String>, Failure> {
+    let mut texts = Vec::new();
+    // A line of any length must not fill the memory before it is refused.
+    let mut source = source.take(LINES_BYTES_MAX + 1);
+    let mut line = String::new();
+    while source.read_line(&mut line).map_err(|error| unreadable(&error))? > 0 {
+        let text = line.trim_end_matches(['\n', '\r']);
+        if !text.is_empty() {
+            texts.push(text.to_owned());
+        }
+        line.clear();
+    }
+    if source.limit() == 0 {
+        let sentence = format!("The lines have more than {LINES_BYTES_MAX} bytes.");
+        return Err(Failure::usage(sentence, "Give them in parts."));
+    }
+    if texts.is_empty() {
+        return Err(Failure::usage("There is nothing to send.", "Give at least one line."));
+    }
+    Ok(texts)
+}
+
+fn unreadable(error: &io::Error) -> Failure {
+    Failure::usage(format!("The text cannot be read: {error}."), "Give UTF-8 text.")
+}
+
+fn text_from(source: impl BufRead) -> Result<String, Failure> {
     let mut text = String::new();
     // One more than allowed, so that too much is noticed, and a line end.
     let most = TEXT_BYTES_MAX as u64 + 3;
-    source
-        .take(most)
-        .read_to_string(&mut text)
-        .map_err(|error| Failure::usage(format!("The text cannot be read: {error}."), "Give UTF-8 text."))?;
+    source.take(most).read_to_string(&mut text).map_err(|error| unreadable(&error))?;
     let end = text.trim_end_matches('\n').len().max(text.len().saturating_sub(1));
     text.truncate(end);
     Ok(text)
@@ -88,38 +129,45 @@ async fn enqueue(
     }
 }
 
+/// Waits until every message has come as far as wanted, or one of them never will.
 async fn wait(
     online: &mut Online,
     output: &mut Output,
-    message_id: MessageId,
+    message_ids: &[MessageId],
     wait: Wait,
 ) -> Result<(), Failure> {
     let wanted = match wait {
         Wait::Queued => return Ok(()),
         Wait::Sent => MessageState::Sent,
         Wait::Received => MessageState::Received,
+        Wait::Read => MessageState::Read,
     };
-    loop {
+    let mut left: HashSet<MessageId> = message_ids.iter().copied().collect();
+    while !left.is_empty() {
         online.check_link()?;
-        let event = online.next(output).await?;
-        let Event::MessageChanged(message) = event else { continue };
-        if message.message_id != message_id {
+        let Event::MessageChanged(message) = online.next(output).await? else { continue };
+        if !left.contains(&message.message_id) {
             continue;
         }
         match message.state {
             MessageState::Failed => return Err(refused(online)),
             MessageState::Expired => return Err(expired()),
-            state if state >= wanted => return Ok(()),
-            _ => {}
-        }
+            state if state >= wanted => left.remove(&message.message_id),
+            _ => false,
+        };
     }
+    Ok(())
 }
 
-async fn find(online: &Online, peer: &Handle, message_id: MessageId) -> Result<MessageView, Failure> {
+/// The messages as they stand now, in the order in which they were written.
+async fn find(online: &Online, peer: &Handle, wanted: &[MessageId]) -> Result<Vec<MessageView>, Failure> {
     let peer = peer.clone();
-    let history = online.session().query(move |tx| queries::history(tx, &peer, LOOK_BACK)).await?;
-    let mut found = history.unwrap_or_default().into_iter().rev();
-    found.find(|message| message.outgoing && message.message_id == message_id).ok_or_else(Failure::unexpected)
+    let look_back = LOOK_BACK.saturating_add(u32::try_from(wanted.len()).unwrap_or(u32::MAX));
+    let history = online.session().query(move |tx| queries::history(tx, &peer, look_back)).await?;
+    let wanted: HashSet<MessageId> = wanted.iter().copied().collect();
+    let mut found = history.unwrap_or_default();
+    found.retain(|message| message.outgoing && wanted.contains(&message.message_id));
+    if found.len() == wanted.len() { Ok(found) } else { Err(Failure::unexpected()) }
 }
 
 /// What the server last said is why the message was refused.
@@ -145,10 +193,12 @@ fn expired() -> Failure {
 }
 
 /// Says of a failure to wait that the message is not lost.
-fn in_outbox(mut failure: Failure, state: MessageState) -> Failure {
-    let place = match state {
-        MessageState::Queued => "The message is in the outbox and is sent as soon as the server is reached.",
-        MessageState::Sent => "The message is on the server and waits for its recipient.",
+fn in_outbox(mut failure: Failure, least: Option<MessageState>) -> Failure {
+    let place = match least {
+        Some(MessageState::Queued) => {
+            "The message is in the outbox and is sent as soon as the server is reached."
+        }
+        Some(MessageState::Sent) => "The message is on the server and waits for its recipient.",
         _ => return failure,
     };
     failure.next_step = format!("{place} {}", failure.next_step);
@@ -165,6 +215,20 @@ mod tests {
         assert_eq!(text_from("hello\n\n".as_bytes()).unwrap(), "hello\n");
         assert_eq!(text_from("hello".as_bytes()).unwrap(), "hello");
         assert_eq!(text_from("".as_bytes()).unwrap(), "");
+    }
+
+    #[test]
+    fn each_line_that_is_not_empty_is_a_text() {
+        assert_eq!(lines_from("one\n\ntwo\r\n three".as_bytes()).unwrap(), ["one", "two", " three"]);
+        assert!(lines_from("\n\n".as_bytes()).is_err());
+        assert!(lines_from(&b"\xFF\n"[..]).is_err());
+    }
+
+    #[test]
+    fn lines_are_bounded_together() {
+        let bytes_max = usize::try_from(LINES_BYTES_MAX).unwrap();
+        assert_eq!(lines_from("x".repeat(bytes_max).as_bytes()).unwrap().len(), 1);
+        assert!(lines_from("x".repeat(bytes_max + 1).as_bytes()).is_err());
     }
 
     #[test]
