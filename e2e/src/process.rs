@@ -6,6 +6,8 @@ use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
@@ -18,6 +20,8 @@ pub struct Running {
     child: Child,
     lines: Receiver<String>,
     log: PathBuf,
+    /// Set before it is told to end.
+    is_ending: Arc<AtomicBool>,
 }
 
 /// What a program left behind.
@@ -43,6 +47,7 @@ impl Running {
         let mut child = spawned.with_context(|| format!("`{name}` could not be started"))?;
         let stdout = child.stdout.take().context("stdout is piped")?;
         let (sender, lines) = channel();
+        let is_ending = Arc::new(AtomicBool::new(false));
         thread::spawn(move || {
             for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
                 let line = String::from_utf8_lossy(&line).into_owned();
@@ -51,20 +56,41 @@ impl Running {
                 let _heard = sender.send(line);
             }
         });
-        Ok(Self { name, child, lines, log: log.to_owned() })
+        Ok(Self { name, child, lines, log: log.to_owned(), is_ending })
+    }
+
+    /// The same for a program without which nobody else would ever come to an end: if it ends without being told to, the
+    /// whole test process fails at once and shows the last lines of `log`, instead of waiting for ever.
+    pub fn start_relied_on(command: &mut Command, log: &Path) -> Result<Self> {
+        let mut running = Self::start(command, log)?;
+        let (sender, lines) = channel();
+        let said = std::mem::replace(&mut running.lines, lines);
+        let (name, log) = (running.name.clone(), running.log.clone());
+        let is_ending = Arc::clone(&running.is_ending);
+        thread::spawn(move || {
+            for line in said {
+                let _heard = sender.send(line);
+            }
+            if !is_ending.load(Ordering::SeqCst) {
+                eprintln!("`{name}` ended without being told to:\n{}", tail(&log));
+                std::process::exit(101);
+            }
+        });
+        Ok(running)
     }
 
     /// The next line of stdout, without its end, once there is one; an error if the program ends before.
     pub fn next_line(&mut self) -> Result<String> {
         let Ok(line) = self.lines.recv() else {
             let status = self.child.wait()?;
-            bail!("`{}` ended ({status}) before it said what was awaited:\n{}", self.name, self.log_tail());
+            bail!("`{}` ended ({status}) before it said what was awaited:\n{}", self.name, tail(&self.log));
         };
         Ok(line)
     }
 
     /// The lines of stdout until the program ends, and how it ended.
     pub fn wait(mut self) -> Result<(Vec<String>, ExitStatus)> {
+        self.is_ending.store(true, Ordering::SeqCst);
         let lines = self.lines.iter().collect();
         Ok((lines, self.child.wait()?))
     }
@@ -76,6 +102,7 @@ impl Running {
 
     /// `kill -9`: the program has no chance to do anything more.
     pub fn kill(mut self) -> Result<()> {
+        self.is_ending.store(true, Ordering::SeqCst);
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
@@ -98,6 +125,7 @@ impl Running {
     }
 
     fn signal(&self, signal: &str) -> Result<()> {
+        self.is_ending.store(true, Ordering::SeqCst);
         let status =
             Command::new("kill").arg(format!("-{signal}")).arg(self.child.id().to_string()).status()?;
         if !status.success() {
@@ -105,17 +133,11 @@ impl Running {
         }
         Ok(())
     }
-
-    fn log_tail(&self) -> String {
-        let log = std::fs::read(&self.log).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(20)..].join("\n")
-    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.is_ending.store(true, Ordering::SeqCst);
         // It may have ended by itself; then there is nothing to kill.
         let _killed = self.child.kill();
         let _reaped = self.child.wait();
@@ -146,6 +168,14 @@ impl Finished {
         }
         Ok(self)
     }
+}
+
+/// The last lines of a file.
+fn tail(log: &Path) -> String {
+    let log = std::fs::read(log).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
 }
 
 fn name_of(command: &Command) -> String {

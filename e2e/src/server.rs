@@ -32,7 +32,7 @@ impl Server {
         let mode = ["--delivery-mode", mode.as_str()];
         let options: Vec<String> = mode.iter().chain(options).map(|word| (*word).to_owned()).collect();
         let mut command = command(binaries, directory, 0, &options);
-        let mut running = Running::start(&mut command, &log_file(directory))?;
+        let mut running = Running::start_relied_on(&mut command, &log_file(directory))?;
         let address = said(&mut running, "address")?.parse().context("the server's address")?;
         let invitation = said(&mut running, "invitation")?;
         Ok(Self {
@@ -89,7 +89,7 @@ impl Server {
     /// Starts it again on the same data and port.
     pub fn restart(&mut self) -> Result<()> {
         let mut command = command(&self.binaries, &self.directory, self.address.port(), &self.options);
-        let mut running = Running::start(&mut command, &log_file(&self.directory))?;
+        let mut running = Running::start_relied_on(&mut command, &log_file(&self.directory))?;
         said(&mut running, "address")?;
         self.running = Some(running);
         Ok(())
