@@ -5,7 +5,7 @@ use tacite_model::limits::ONE_TIME_PREKEYS_MAX;
 use tacite_model::{AccountId, DeviceId, Timestamp};
 use tacite_wire::proto;
 
-use crate::{BodyName, Store, Upload};
+use crate::{BodyName, Put, Store, Upload};
 
 const ALICE: AccountId = AccountId::from_bytes([0xA1; 16]);
 const BOB: AccountId = AccountId::from_bytes([0xB0; 16]);
@@ -29,6 +29,7 @@ fn first_upload(one_time: u32, kyber: u32) -> Upload {
     Upload {
         signed_prekey: Some(signed_key(1)),
         last_resort: Some(kyber_key(9)),
+        replaces_one_time: false,
         one_time_prekeys: (1..=one_time).map(curve_key).collect(),
         kyber_prekeys: (1..=kyber).map(kyber_key).collect(),
     }
@@ -40,8 +41,6 @@ async fn bodies_wait_until_deleted_or_expired(store: &impl Store) {
     let (early, late) = (Timestamp::from_ms(100), Timestamp::from_ms(200));
     store.put_body(first, Bytes::from_static(b"one"), early).await.unwrap();
     store.put_body(second, Bytes::from_static(b"two"), late).await.unwrap();
-    // A repetition changes nothing: the first bytes stand.
-    store.put_body(first, Bytes::from_static(b"other"), late).await.unwrap();
     let found = store.bodies(vec![second, third, first]).await.unwrap();
     assert_eq!(found, [Some(Bytes::from_static(b"two")), None, Some(Bytes::from_static(b"one"))]);
 
@@ -49,6 +48,56 @@ async fn bodies_wait_until_deleted_or_expired(store: &impl Store) {
     assert_eq!(store.expire_bodies(early).await.unwrap(), 1);
     store.delete_bodies(vec![second, third]).await.unwrap();
     assert_eq!(store.bodies(vec![first, second]).await.unwrap(), [None, None]);
+}
+
+/// What is there is never replaced, and whoever puts is told.
+async fn putting_again_tells_the_same_from_other_bytes(store: &impl Store) {
+    let name = BodyName([1; 32]);
+    let (early, late) = (Timestamp::from_ms(100), Timestamp::from_ms(200));
+    let put =
+        async |body, expires_at| store.put_body(name, Bytes::from_static(body), expires_at).await.unwrap();
+    assert_eq!(put(b"one", early).await, Put::Created);
+    assert_eq!(put(b"other", late).await, Put::Other);
+    assert_eq!(store.bodies(vec![name]).await.unwrap(), [Some(Bytes::from_static(b"one"))]);
+    assert_eq!(put(b"one", late).await, Put::Same);
+    // The same bytes later live longer; earlier, no shorter; other bytes change nothing.
+    assert_eq!(put(b"one", early).await, Put::Same);
+    assert_eq!(put(b"other", late.plus_ms(1)).await, Put::Other);
+    assert_eq!(store.expire_bodies(late.minus_ms(1)).await.unwrap(), 0);
+    assert_eq!(store.expire_bodies(late).await.unwrap(), 1);
+    assert_eq!(put(b"other", late).await, Put::Created);
+}
+
+/// A body that is announced lives on; one that is not there is reported.
+async fn a_body_that_is_kept_lives_longer(store: &impl Store) {
+    let name = BodyName([1; 32]);
+    let (early, late) = (Timestamp::from_ms(100), Timestamp::from_ms(200));
+    assert!(!store.keep_body(name, late).await.unwrap());
+    store.put_body(name, Bytes::from_static(b"one"), early).await.unwrap();
+    assert!(store.keep_body(name, late).await.unwrap());
+    assert!(store.keep_body(name, early).await.unwrap());
+    assert_eq!(store.expire_bodies(late.minus_ms(1)).await.unwrap(), 0);
+    store.delete_bodies(vec![name]).await.unwrap();
+    assert!(!store.keep_body(name, late).await.unwrap());
+    store.wipe_deleted().await.unwrap();
+}
+
+/// T18: keys whose private halves are lost are not handed out any more.
+async fn an_upload_can_replace_the_one_time_keys(store: &impl Store) {
+    store.publish(ALICE, DeviceId::FIRST, first_upload(100, 30)).await.unwrap();
+    store.publish(BOB, DeviceId::FIRST, first_upload(2, 2)).await.unwrap();
+    let anew = Upload {
+        replaces_one_time: true,
+        one_time_prekeys: vec![curve_key(300)],
+        kyber_prekeys: vec![kyber_key(400)],
+        ..Upload::default()
+    };
+    let count = store.publish(ALICE, DeviceId::FIRST, anew).await.unwrap();
+    assert_eq!((count.one_time_prekeys, count.kyber_prekeys), (1, 1));
+    let keys = store.take_keys(ALICE).await.unwrap().remove(0);
+    assert_eq!((keys.one_time_prekey.map(|key| key.id), keys.kyber_prekey.id), (Some(300), 400));
+    assert_eq!(keys.signed_prekey, signed_key(1));
+    assert_eq!(store.take_keys(BOB).await.unwrap().remove(0).one_time_prekey.map(|key| key.id), Some(1));
 }
 
 /// T6: a one-time prekey is handed out once; T5: when none is left, the last-resort key serves.
@@ -115,8 +164,11 @@ mod tests {
 
     on_every_store!(
         bodies_wait_until_deleted_or_expired,
+        putting_again_tells_the_same_from_other_bytes,
+        a_body_that_is_kept_lives_longer,
         one_time_prekeys_are_handed_out_once,
         uploads_replace_signed_keys_and_add_one_time_keys,
+        an_upload_can_replace_the_one_time_keys,
         a_device_without_signed_keys_is_left_out
     );
 }

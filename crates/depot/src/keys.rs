@@ -21,6 +21,8 @@ pub struct Upload {
     pub signed_prekey: Option<proto::SignedPrekey>,
     /// Replaces the last-resort Kyber prekey.
     pub last_resort: Option<proto::SignedPrekey>,
+    /// All one-time keys that were there before are forgotten, of both kinds.
+    pub replaces_one_time: bool,
     /// Added, up to the limit per device.
     pub one_time_prekeys: Vec<proto::OneTimePrekey>,
     /// Added, up to the limit per device.
@@ -77,6 +79,7 @@ impl TryFrom<proto::PublishKeys> for Upload {
         Ok(Self {
             signed_prekey: keys.signed_prekey,
             last_resort: keys.last_resort_kyber_prekey,
+            replaces_one_time: keys.replace,
             one_time_prekeys: keys.one_time_prekeys,
             kyber_prekeys: keys.kyber_prekeys,
         })

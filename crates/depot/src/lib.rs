@@ -9,6 +9,7 @@
 #[cfg(test)]
 mod conformance;
 mod keys;
+mod permit;
 pub mod store;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use std::future::Future;
 
 use bytes::Bytes;
 pub use keys::{DeviceKeys, KeysError, Upload};
+pub use permit::{PERMIT_BYTES, PermitError, PermitKey};
 use tacite_model::{AccountId, DeviceId, Timestamp};
 pub use tacite_store::StoreError;
 use tacite_wire::proto;
@@ -31,9 +33,21 @@ impl fmt::Debug for BodyName {
     }
 }
 
+/// What came of putting a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// It is there now, and was not before.
+    Created,
+    /// The same bytes were there already.
+    Same,
+    /// Other bytes are there under this name, and stay.
+    Other,
+}
+
 /// Where the depot keeps its bytes. One method is one intention and one transaction.
 pub trait Store: Send + Sync + 'static {
-    /// Keeps a body until `expires_at`; putting the same name again is no error and changes nothing.
+    /// Keeps a body until `expires_at`, or longer if the same bytes are there and would be kept longer. What is there is
+    /// never replaced.
     ///
     /// The order of calls is the order of writing, even before the futures are polled.
     fn put_body(
@@ -41,7 +55,14 @@ pub trait Store: Send + Sync + 'static {
         name: BodyName,
         body: Bytes,
         expires_at: Timestamp,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static;
+    ) -> impl Future<Output = Result<Put, StoreError>> + Send + 'static;
+
+    /// Whether a body of this name is there; if so, it is kept until `expires_at` at least.
+    fn keep_body(
+        &self,
+        name: BodyName,
+        expires_at: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send + 'static;
 
     /// The bodies of these names, in the same order; `None` for each that is not there.
     fn bodies(
@@ -54,6 +75,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Deletes the bodies that have expired at `now`; returns how many.
     fn expire_bodies(&self, now: Timestamp) -> impl Future<Output = Result<usize, StoreError>> + Send;
+
+    /// Afterwards no file holds any byte of what was deleted before. Cheap if nothing was.
+    fn wipe_deleted(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Takes a device's upload over; returns what is there now.
     fn publish(

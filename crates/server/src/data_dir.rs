@@ -5,6 +5,7 @@
 //! | `accounts.db`, `router.db`, `depot.db` | the three stores, apart |
 //! | `keys/accounts.key` | OPAQUE set-up and token signing key |
 //! | `keys/names.key` | the router's key for names of bodies |
+//! | `keys/permits.key` | the key for upload permits, which the depot has too |
 //! | `keys/tls.key.pem`, `keys/tls.cert.pem` | the self-made TLS key and certificate |
 //!
 //! Invariants: the directory can be entered by its owner only (0700), key files read by their owner only (0600); keys are
@@ -16,14 +17,15 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use tacite_accounts::Keys;
+use tacite_depot::PermitKey;
 use tacite_router::NamingKey;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::clock::Chance;
 
-/// First byte of `names.key`.
-const NAMES_VERSION: u8 = 1;
+/// First byte of `names.key` and `permits.key`.
+const KEY_VERSION: u8 = 1;
 
 /// Paths within the directory.
 #[derive(Debug, Clone)]
@@ -78,15 +80,25 @@ impl DataDir {
 
     /// The router's key for names, made at the first call.
     pub(crate) fn naming_key(&self, chance: &Chance) -> Result<NamingKey, DataDirError> {
-        let path = self.root.join("keys/names.key");
+        Ok(NamingKey::new(*self.key("names", chance)?))
+    }
+
+    /// The key for upload permits, made at the first call.
+    pub(crate) fn permit_key(&self, chance: &Chance) -> Result<PermitKey, DataDirError> {
+        Ok(PermitKey::new(*self.key("permits", chance)?))
+    }
+
+    /// A file of a version byte and 32 bytes, made at the first call.
+    fn key(&self, name: &str, chance: &Chance) -> Result<Zeroizing<[u8; 32]>, DataDirError> {
+        let path = self.root.join("keys").join(name).with_extension("key");
         let make = || {
-            let mut bytes = Zeroizing::new(vec![NAMES_VERSION]);
-            bytes.extend_from_slice(&chance.bytes::<32>());
+            let mut bytes = Zeroizing::new(vec![KEY_VERSION]);
+            bytes.extend_from_slice(&*Zeroizing::new(chance.bytes::<32>()));
             bytes
         };
         match read_or_make(&path, make)?.split_first() {
-            Some((&NAMES_VERSION, key)) => {
-                key.try_into().map(NamingKey::new).map_err(|_| DataDirError::Damaged(path))
+            Some((&KEY_VERSION, key)) => {
+                key.try_into().map(Zeroizing::new).map_err(|_| DataDirError::Damaged(path))
             }
             _ => Err(DataDirError::Damaged(path)),
         }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tacite_accounts::Accounts;
-use tacite_depot::{BodyName, Store as _};
+use tacite_depot::{BodyName, PermitKey, Store as _};
 use tacite_model::limits::{MESSAGE_WAIT_MS_MAX, SYNC_PAGE_ROWS_MAX, UNACKNOWLEDGED_MAX};
 use tacite_model::{AccountId, ConversationId, Timestamp};
 use tacite_router::delivery::{Effect, Fetched, Input, LinkId, Outcome, Parcel, Reply};
@@ -42,6 +42,8 @@ pub(crate) struct Hub<P: Parts> {
     pub(crate) links: Links,
     pub(crate) meters: Meters,
     pub(crate) tasks: TaskTracker,
+    /// For upload permits.
+    pub(crate) permits: PermitKey,
     naming: NamingKey,
     delivery: Mutex<Delivery>,
     /// Who may write to which device, as far as asked before. Contacts are never taken back, devices never removed.
@@ -56,7 +58,7 @@ impl<P: Parts> Hub<P> {
         accounts: Accounts<P::Accounts>,
         router: P::Router,
         depot: P::Depot,
-        naming: NamingKey,
+        (naming, permits): (NamingKey, PermitKey),
         policy: Policy,
         (clock, chance): (Clock, Chance),
     ) -> Arc<Self> {
@@ -70,6 +72,7 @@ impl<P: Parts> Hub<P> {
             chance,
             links: Links::default(),
             tasks: TaskTracker::new(),
+            permits,
             naming,
             delivery: Mutex::default(),
             permitted: Mutex::default(),
@@ -192,7 +195,8 @@ impl<P: Parts> Hub<P> {
             if queued.as_ref().is_ok_and(|queued| *queued != Enqueued::Waiting) {
                 let _ = hub.depot.delete_bodies(vec![hub.name(&key, &recipient)]).await;
             }
-            let outcome = body.and(queued).map_err(|error| store_code(&error));
+            // Other bytes under this name are an earlier sealing of the same message, and serve as well.
+            let outcome = body.map(drop).and(queued).map_err(|error| store_code(&error));
             hub.deliver(Input::Parked { recipient, key, outcome });
         });
     }

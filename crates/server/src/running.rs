@@ -86,7 +86,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let accounts = Accounts::new(accounts_settings, directory.account_keys(&chance)?, accounts_store);
     let router = tacite_router::store::SqliteStore::open(&directory.database("router"))?;
     let depot = tacite_depot::store::SqliteStore::open(&directory.database("depot"))?;
-    let naming = directory.naming_key(&chance)?;
+    let keys = (directory.naming_key(&chance)?, directory.permit_key(&chance)?);
     let wanted = SocketAddr::new(settings.address, settings.port);
     let listening = async {
         let listener = TcpListener::bind(wanted).await?;
@@ -96,7 +96,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let (listener, address) =
         listening.await.map_err(|cause| StartError::Listen { address: wanted, cause })?;
     let policy = Policy { server_name: name.clone(), ..settings.policy.clone() };
-    let hub = Hub::<Sqlite>::new(accounts, router, depot, naming, policy, (clock, chance));
+    let hub = Hub::<Sqlite>::new(accounts, router, depot, keys, policy, (clock, chance));
 
     let first_invitation = first_invitation(&hub, &settings, address, &name, tls.as_ref()).await?;
     let stop = CancellationToken::new();

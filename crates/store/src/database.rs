@@ -65,6 +65,12 @@ impl Database {
         Arc::clone(&self.readers).read(job)
     }
 
+    /// Empties the write-ahead log: afterwards bytes that were overwritten or deleted by writes answered before the call
+    /// stand in neither file. Runs on the writer, which waits for readers; [`StoreError::Unavailable`] if they do not end.
+    pub fn truncate_log(&self) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
+        self.writer.truncate_log()
+    }
+
     /// Transactions committed by this handle's writer since it was opened.
     #[must_use]
     pub fn commits(&self) -> u64 {

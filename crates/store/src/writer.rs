@@ -23,19 +23,19 @@ const GROUP_JOBS_MAX: usize = 512;
 /// The writing half of a database. Dropping it waits until the queue has been committed.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    queue: Option<SyncSender<Box<dyn Job>>>,
+    queue: Option<SyncSender<Order>>,
     thread: Option<JoinHandle<()>>,
     commits: Arc<AtomicU64>,
 }
 
 impl Writer {
     pub(crate) fn spawn(connection: Connection) -> Result<Self, StoreError> {
-        let (queue, jobs) = sync_channel(QUEUE_JOBS_MAX);
+        let (queue, orders) = sync_channel(QUEUE_JOBS_MAX);
         let commits = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&commits);
         let thread = thread::Builder::new()
             .name(String::from("store-writer"))
-            .spawn(move || write_until_closed(&connection, &jobs, &count))?;
+            .spawn(move || write_until_closed(&connection, &orders, &count))?;
         Ok(Self { queue: Some(queue), thread: Some(thread), commits })
     }
 
@@ -48,8 +48,21 @@ impl Writer {
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let task: Box<dyn Job> = Box::new(Task { work: Some(work), outcome: None, answer });
-        let refused = match self.queue.as_ref().map(|queue| queue.try_send(task)) {
+        self.send(Order::Write(Box::new(Task { work: Some(work), outcome: None, answer })), answered)
+    }
+
+    /// See [`crate::Database::truncate_log`].
+    pub(crate) fn truncate_log(&self) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Order::TruncateLog(answer), answered)
+    }
+
+    fn send<T: Send + 'static>(
+        &self,
+        order: Order,
+        answered: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + use<T> {
+        let refused = match self.queue.as_ref().map(|queue| queue.try_send(order)) {
             Some(Ok(())) => None,
             Some(Err(TrySendError::Full(_))) => {
                 Some(StoreError::Unavailable(String::from("too many jobs wait")))
@@ -78,6 +91,12 @@ impl Drop for Writer {
             tracing::error!("the writer of a store ended by a panic");
         }
     }
+}
+
+/// What the thread is asked to do.
+enum Order {
+    Write(Box<dyn Job>),
+    TruncateLog(oneshot::Sender<Result<(), StoreError>>),
 }
 
 /// One queued job, whatever it returns.
@@ -123,10 +142,15 @@ where
     }
 }
 
-fn write_until_closed(connection: &Connection, jobs: &Receiver<Box<dyn Job>>, commits: &AtomicU64) {
-    while let Ok(first) = jobs.recv() {
-        let mut waiting = VecDeque::from([first]);
-        waiting.extend(jobs.try_iter().take(GROUP_JOBS_MAX - 1));
+fn write_until_closed(connection: &Connection, orders: &Receiver<Order>, commits: &AtomicU64) {
+    while let Ok(first) = orders.recv() {
+        let (mut waiting, mut truncations) = (VecDeque::new(), Vec::new());
+        for order in std::iter::once(first).chain(orders.try_iter().take(GROUP_JOBS_MAX - 1)) {
+            match order {
+                Order::Write(job) => waiting.push_back(job),
+                Order::TruncateLog(answer) => truncations.push(answer),
+            }
+        }
         while !waiting.is_empty() {
             let mut done = Vec::with_capacity(waiting.len());
             let group = commit_group(connection, &mut waiting, &mut done);
@@ -140,7 +164,22 @@ fn write_until_closed(connection: &Connection, jobs: &Receiver<Box<dyn Job>>, co
                 job.answer(group.clone());
             }
         }
+        if !truncations.is_empty() {
+            let outcome = truncate_log(connection);
+            for answer in truncations {
+                let _ = answer.send(outcome.clone());
+            }
+        }
     }
+}
+
+/// Copies the log into the database and cuts it to nothing.
+fn truncate_log(connection: &Connection) -> Result<(), StoreError> {
+    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if is_busy {
+        return Err(StoreError::Unavailable(String::from("readers keep the log in use")));
+    }
+    Ok(())
 }
 
 /// Runs jobs from `waiting` in one transaction and moves them to `done`.

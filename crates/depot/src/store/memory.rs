@@ -1,5 +1,6 @@
 //! A depot that forgets everything when the process ends: for tests and simulations.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::future::{Future, ready};
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +10,7 @@ use tacite_model::limits::ONE_TIME_PREKEYS_MAX;
 use tacite_model::{AccountId, DeviceId, Timestamp};
 use tacite_wire::proto;
 
-use crate::{BodyName, DeviceKeys, Store, StoreError, Upload};
+use crate::{BodyName, DeviceKeys, Put, Store, StoreError, Upload};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -43,11 +44,29 @@ impl Store for MemoryStore {
         name: BodyName,
         body: Bytes,
         expires_at: Timestamp,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
-        self.with(|tables| {
-            tables.bodies.entry(name).or_insert((body, expires_at));
-        });
-        ready(Ok(()))
+    ) -> impl Future<Output = Result<Put, StoreError>> + Send + 'static {
+        ready(Ok(self.with(|tables| match tables.bodies.entry(name) {
+            Entry::Vacant(vacant) => {
+                vacant.insert((body, expires_at));
+                Put::Created
+            }
+            Entry::Occupied(mut occupied) if occupied.get().0 == body => {
+                occupied.get_mut().1 = expires_at.max(occupied.get().1);
+                Put::Same
+            }
+            Entry::Occupied(_) => Put::Other,
+        })))
+    }
+
+    fn keep_body(
+        &self,
+        name: BodyName,
+        expires_at: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send + 'static {
+        ready(Ok(self.with(|tables| {
+            let found = tables.bodies.get_mut(&name);
+            found.map(|(_, kept_until)| *kept_until = expires_at.max(*kept_until)).is_some()
+        })))
     }
 
     fn bodies(
@@ -71,6 +90,10 @@ impl Store for MemoryStore {
             tables.bodies.retain(|_, (_, expires_at)| *expires_at > now);
             before - tables.bodies.len()
         })))
+    }
+
+    fn wipe_deleted(&self) -> impl Future<Output = Result<(), StoreError>> + Send {
+        ready(Ok(()))
     }
 
     fn publish(
@@ -99,6 +122,10 @@ impl Store for MemoryStore {
 
 impl Keys {
     fn take_over(&mut self, upload: Upload) {
+        if upload.replaces_one_time {
+            self.one_time.clear();
+            self.kyber.clear();
+        }
         self.signed = upload.signed_prekey.or(self.signed.take());
         self.last_resort = upload.last_resort.or(self.last_resort.take());
         for key in upload.one_time_prekeys {

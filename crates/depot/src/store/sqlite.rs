@@ -1,10 +1,12 @@
 //! The depot in one SQLite file.
 //!
 //! Invariants: writes go through the one writer of `tacite_store` and are on disk when they are answered; deleted bytes
-//! are overwritten (`secure_delete`).
+//! are overwritten (`secure_delete`) and leave the write-ahead log with [`Store::wipe_deleted`].
 
 use std::future::Future;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -13,7 +15,7 @@ use tacite_model::{AccountId, DeviceId, Timestamp};
 use tacite_store::Database;
 use tacite_wire::proto;
 
-use crate::{BodyName, DeviceKeys, Store, StoreError, Upload};
+use crate::{BodyName, DeviceKeys, Put, Store, StoreError, Upload};
 
 mod migrations {
     refinery::embed_migrations!("migrations");
@@ -28,12 +30,16 @@ const KYBER: u8 = 3;
 #[derive(Debug)]
 pub struct SqliteStore {
     database: Database,
+    /// Bodies were deleted whose bytes may still stand in the write-ahead log.
+    unwiped: Arc<AtomicBool>,
 }
 
 impl SqliteStore {
     /// Opens or creates the file and brings its tables up to date.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { database: Database::open(path, &migrations::migrations::runner())? })
+        let database = Database::open(path, &migrations::migrations::runner())?;
+        // A process before this one may have ended in between.
+        Ok(Self { database, unwiped: Arc::new(AtomicBool::new(true)) })
     }
 }
 
@@ -43,15 +49,33 @@ impl Store for SqliteStore {
         name: BodyName,
         body: Bytes,
         expires_at: Timestamp,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
+    ) -> impl Future<Output = Result<Put, StoreError>> + Send + 'static {
         self.database.write(move |connection| {
-            connection
+            let added = connection
                 .prepare_cached(
                     "INSERT INTO bodies (name, body, expires_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
                 )?
                 .execute(params![name.0, &body[..], milliseconds(expires_at)])?;
-            Ok(())
+            if added == 1 {
+                return Ok(Put::Created);
+            }
+            let same: bool = connection
+                .prepare_cached("SELECT body = ?2 FROM bodies WHERE name = ?1")?
+                .query_row(params![name.0, &body[..]], |row| row.get(0))?;
+            if !same {
+                return Ok(Put::Other);
+            }
+            keep(connection, name, expires_at)?;
+            Ok(Put::Same)
         })
+    }
+
+    fn keep_body(
+        &self,
+        name: BodyName,
+        expires_at: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send + 'static {
+        self.database.write(move |connection| keep(connection, name, expires_at))
     }
 
     fn bodies(
@@ -67,7 +91,9 @@ impl Store for SqliteStore {
     }
 
     fn delete_bodies(&self, names: Vec<BodyName>) -> impl Future<Output = Result<(), StoreError>> + Send {
+        let unwiped = Arc::clone(&self.unwiped);
         self.database.write(move |connection| {
+            unwiped.store(true, Ordering::Release);
             let mut statement = connection.prepare_cached("DELETE FROM bodies WHERE name = ?1")?;
             for name in names {
                 statement.execute([name.0])?;
@@ -77,9 +103,18 @@ impl Store for SqliteStore {
     }
 
     fn expire_bodies(&self, now: Timestamp) -> impl Future<Output = Result<usize, StoreError>> + Send {
+        let unwiped = Arc::clone(&self.unwiped);
         self.database.write(move |connection| {
+            unwiped.store(true, Ordering::Release);
             Ok(connection.execute("DELETE FROM bodies WHERE expires_at <= ?1", [milliseconds(now)])?)
         })
+    }
+
+    async fn wipe_deleted(&self) -> Result<(), StoreError> {
+        if !self.unwiped.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.database.truncate_log().await.inspect_err(|_| self.unwiped.store(true, Ordering::Release))
     }
 
     fn publish(
@@ -90,6 +125,10 @@ impl Store for SqliteStore {
     ) -> impl Future<Output = Result<proto::KeyCount, StoreError>> + Send {
         self.database.write(move |connection| {
             let owner = Owner { connection, account_id, device_id };
+            if upload.replaces_one_time {
+                owner.remove_all(ONE_TIME)?;
+                owner.remove_all(KYBER)?;
+            }
             if let Some(key) = upload.signed_prekey {
                 owner.replace(SIGNED, key.id, &key.key, &key.signature)?;
             }
@@ -136,10 +175,15 @@ struct Owner<'c> {
 }
 
 impl Owner<'_> {
-    fn replace(&self, kind: u8, key_id: u32, key: &[u8], signature: &[u8]) -> Result<(), StoreError> {
+    fn remove_all(&self, kind: u8) -> Result<(), StoreError> {
         self.connection
             .prepare_cached("DELETE FROM prekeys WHERE account_id = ?1 AND device_id = ?2 AND kind = ?3")?
             .execute(params![self.account_id.as_bytes(), self.device_id.value(), kind])?;
+        Ok(())
+    }
+
+    fn replace(&self, kind: u8, key_id: u32, key: &[u8], signature: &[u8]) -> Result<(), StoreError> {
+        self.remove_all(kind)?;
         self.add(kind, key_id, key, signature)
     }
 
@@ -212,6 +256,63 @@ impl Owner<'_> {
     }
 }
 
+/// Extends the life of a body; false if it is not there.
+fn keep(connection: &Connection, name: BodyName, expires_at: Timestamp) -> Result<bool, StoreError> {
+    let kept = connection
+        .prepare_cached("UPDATE bodies SET expires_at = max(expires_at, ?2) WHERE name = ?1")?
+        .execute(params![name.0, milliseconds(expires_at)])?;
+    Ok(kept == 1)
+}
+
 fn milliseconds(time: Timestamp) -> i64 {
     i64::try_from(time.as_ms()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CANARY: &[u8] = b"the sealed bytes of a body that was deleted";
+
+    fn holds_canary(directory: &Path) -> bool {
+        let files =
+            std::fs::read_dir(directory).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+        files.into_iter().any(|bytes| bytes.windows(CANARY.len()).any(|part| part == CANARY))
+    }
+
+    // E3: what was delivered is gone from the disk, not only from the tables.
+    #[tokio::test]
+    async fn deleted_and_expired_bodies_leave_database_and_log() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&directory.path().join("depot.db")).unwrap();
+        let expiry = Timestamp::from_ms(100);
+        // Within a page and over many.
+        for (number, length) in [1, 50, 1000].into_iter().enumerate() {
+            let name = BodyName([u8::try_from(number).unwrap(); 32]);
+            store.put_body(name, CANARY.repeat(length).into(), expiry).await.unwrap();
+        }
+        // Into the database as well as the log.
+        store.database.truncate_log().await.unwrap();
+        assert!(holds_canary(directory.path()));
+        store.delete_bodies(vec![BodyName([0; 32]), BodyName([1; 32])]).await.unwrap();
+        assert_eq!(store.expire_bodies(expiry).await.unwrap(), 1);
+        store.put_body(BodyName([9; 32]), CANARY.repeat(3).into(), expiry).await.unwrap();
+        store.delete_bodies(vec![BodyName([9; 32])]).await.unwrap();
+        assert!(holds_canary(directory.path()), "the log keeps them a while");
+        store.wipe_deleted().await.unwrap();
+        assert!(!holds_canary(directory.path()));
+    }
+
+    // A process that was killed may have left deleted bytes in the log.
+    #[tokio::test]
+    async fn the_first_wiping_after_a_start_is_never_skipped() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("depot.db");
+        let (killed, next) = (SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap());
+        killed.put_body(BodyName([1; 32]), CANARY.to_vec().into(), Timestamp::from_ms(1)).await.unwrap();
+        killed.delete_bodies(vec![BodyName([1; 32])]).await.unwrap();
+        assert!(holds_canary(directory.path()));
+        next.wipe_deleted().await.unwrap();
+        assert!(!holds_canary(directory.path()));
+    }
 }
