@@ -1,14 +1,15 @@
 //! One open link: frames in, answers and pushes out.
 //!
 //! Invariants: commands of one link are handled one after the other, so their order holds; a frame that cannot be read is
-//! answered and the link goes on, a flood of them ends it; when the task ends, the rest of the server is told.
+//! answered and the link goes on, a flood of them ends it; when the task ends, the rest of the server is told; what the
+//! task hears first depends on nothing but what has come, so that a simulation repeats itself.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use axum::extract::ws::{CloseFrame, Message, close_code};
 use bytes::Bytes;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use tacite_accounts::Identity;
 use tacite_model::MessageId;
 use tacite_model::limits::{LINK_LOGIN_MS_MAX, LINK_PING_MS, LINK_SILENCE_MS_MAX};
@@ -16,7 +17,7 @@ use tacite_router::delivery::Input;
 use tacite_wire::proto::{Connected, DeliveryMode};
 use tacite_wire::{Code, Frame, HEADER_BYTES, Header, Opcode, Status, VERSIONS};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use crate::SOFTWARE;
 use crate::dispatch::dispatch;
@@ -25,8 +26,24 @@ use crate::links::Order;
 use crate::refusal::Refusal;
 use crate::session::Session;
 
+/// What carries the messages of a link: a WebSocket, or what a simulation has instead.
+pub trait Transport:
+    Stream<Item = Result<Message, Self::Broken>> + Sink<Message, Error = Self::Broken> + Send + Unpin
+{
+    /// Why it cannot go on.
+    type Broken: Send;
+}
+
+impl<T, E> Transport for T
+where
+    T: Stream<Item = Result<Message, E>> + Sink<Message, Error = E> + Send + Unpin,
+    E: Send,
+{
+    type Broken = E;
+}
+
 /// Runs a link until it ends. `identity`: who the bearer token of the upgrade belongs to.
-pub(crate) async fn run<P: Parts>(hub: Arc<Hub<P>>, socket: WebSocket, identity: Option<Identity>) {
+pub(crate) async fn run<P: Parts>(hub: Arc<Hub<P>>, socket: impl Transport, identity: Option<Identity>) {
     let (link, orders) = hub.links.open();
     let mut session = Session::new(link, hub.chance.bytes());
     session.identity = identity;
@@ -42,16 +59,23 @@ pub(crate) async fn run<P: Parts>(hub: Arc<Hub<P>>, socket: WebSocket, identity:
     tracing::info!(link = link.0, reason, "link closed");
 }
 
-struct Driver<'a, P: Parts> {
+struct Driver<'a, P: Parts, T> {
     hub: &'a Arc<Hub<P>>,
-    socket: WebSocket,
+    socket: T,
     session: &'a mut Session,
+}
+
+/// What a link's task woke up for.
+enum Wake<E> {
+    Order(Option<Order>),
+    Message(Option<Result<Message, E>>),
+    Ping,
 }
 
 /// Why a link ended, for the log. Never with an address.
 type Reason = &'static str;
 
-impl<P: Parts> Driver<'_, P> {
+impl<P: Parts, T: Transport> Driver<'_, P, T> {
     async fn run(&mut self, mut orders: mpsc::Receiver<Order>) -> Reason {
         if self.send(self.connected()).await.is_err() {
             return "connection lost";
@@ -61,17 +85,43 @@ impl<P: Parts> Driver<'_, P> {
         let mut ping =
             interval_at(opened + Duration::from_millis(LINK_PING_MS), Duration::from_millis(LINK_PING_MS));
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut orders_first = true;
         loop {
-            let outcome = tokio::select! {
-                order = orders.recv() => self.obey(order, &mut orders).await,
-                message = self.socket.next() => {
+            // In turn, so that neither side of the link keeps the other waiting.
+            orders_first = !orders_first;
+            let outcome = match self.wait(&mut orders, &mut ping, orders_first).await {
+                Wake::Order(order) => self.obey(order, &mut orders).await,
+                Wake::Message(message) => {
                     heard = Instant::now();
                     self.hear(message).await
                 }
-                _ = ping.tick() => self.keep_alive(opened, heard).await,
+                Wake::Ping => self.keep_alive(opened, heard).await,
             };
             if let Err(reason) = outcome {
                 return reason;
+            }
+        }
+    }
+
+    async fn wait(
+        &mut self,
+        orders: &mut mpsc::Receiver<Order>,
+        ping: &mut Interval,
+        orders_first: bool,
+    ) -> Wake<T::Broken> {
+        if orders_first {
+            tokio::select! {
+                biased;
+                _ = ping.tick() => Wake::Ping,
+                order = orders.recv() => Wake::Order(order),
+                message = self.socket.next() => Wake::Message(message),
+            }
+        } else {
+            tokio::select! {
+                biased;
+                _ = ping.tick() => Wake::Ping,
+                message = self.socket.next() => Wake::Message(message),
+                order = orders.recv() => Wake::Order(order),
             }
         }
     }
@@ -110,7 +160,7 @@ impl<P: Parts> Driver<'_, P> {
         }
     }
 
-    async fn hear(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), Reason> {
+    async fn hear(&mut self, message: Option<Result<Message, T::Broken>>) -> Result<(), Reason> {
         match message {
             Some(Err(_)) => {
                 // Too large even to look at, or broken: the link cannot go on, but it may still be told.
@@ -210,7 +260,7 @@ impl<P: Parts> Driver<'_, P> {
 }
 
 /// A peer that does not read for so long is gone; waiting for it would keep the link's task for ever.
-async fn in_time(write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Reason> {
+async fn in_time<E>(write: impl Future<Output = Result<(), E>>) -> Result<(), Reason> {
     match timeout(Duration::from_millis(LINK_SILENCE_MS_MAX), write).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err("connection lost"),

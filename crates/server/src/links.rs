@@ -4,7 +4,7 @@
 //! order that its device relies on, and what it had not acknowledged is parked when it ends; no account holds more than a
 //! few links, so none can take the places of all.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tacite_accounts::{Identity, SessionId};
@@ -36,7 +36,8 @@ pub(crate) struct Links {
 #[derive(Debug, Default)]
 struct Table {
     last: u64,
-    links: HashMap<LinkId, Link>,
+    // Ordered, so that links of one session end in the same order in every run.
+    links: BTreeMap<LinkId, Link>,
     by_account: HashMap<AccountId, Vec<(DeviceId, LinkId)>>,
 }
 
