@@ -1,4 +1,4 @@
-//! What must happen now and then: overdue messages are parked, old ones expire.
+//! What must happen now and then: overdue messages are parked, old ones expire, deleted bodies leave the disk.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,16 +16,23 @@ use crate::refusal::{Refusal, store_code};
 
 const TICK: Duration = Duration::from_millis(500);
 const SWEEP: Duration = Duration::from_hours(1);
+/// For so long the depot's files may hold bytes of a body that was deleted.
+const WIPE: Duration = Duration::from_mins(1);
 
 /// Runs until told to stop.
 pub(crate) async fn run<P: Parts>(hub: Arc<Hub<P>>, stop: CancellationToken) {
-    let (mut tick, mut sweep) = (interval(TICK), interval(SWEEP));
+    let (mut tick, mut sweep, mut wipe) = (interval(TICK), interval(SWEEP), interval(WIPE));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
             _ = tick.tick() => hub.deliver(Input::Tick),
+            _ = wipe.tick() => {
+                if let Err(error) = hub.depot.wipe_deleted().await {
+                    store_code(&error);
+                }
+            }
             _ = sweep.tick() => {
                 if let Err(error) = expire(&hub).await {
                     store_code(&error);
