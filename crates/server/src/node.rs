@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use tacite_accounts::Accounts;
+use tacite_depot::PermitKey;
 use tacite_router::NamingKey;
 use tokio_util::sync::CancellationToken;
 
@@ -27,11 +28,11 @@ impl<P: Parts> Node<P> {
         accounts: Accounts<P::Accounts>,
         router: P::Router,
         depot: P::Depot,
-        naming: NamingKey,
+        keys: (NamingKey, PermitKey),
         policy: Policy,
         (clock, chance): (Clock, Chance),
     ) -> Self {
-        let hub = Hub::new(accounts, router, depot, naming, policy, (clock, chance));
+        let hub = Hub::new(accounts, router, depot, keys, policy, (clock, chance));
         let stop = CancellationToken::new();
         hub.tasks.spawn(upkeep::run(Arc::clone(&hub), stop.clone()));
         Self { hub, stop }
