@@ -11,6 +11,12 @@ use zeroize::Zeroizing;
 
 use crate::{Transaction, VaultError};
 
+#[cfg(feature = "snapshot")]
+mod snapshot;
+
+/// Prepared statements that are kept: as many as there are in this crate, or each input prepares them anew.
+const STATEMENTS_KEPT: usize = 256;
+
 mod embedded {
     refinery::embed_migrations!("migrations");
 }
@@ -94,5 +100,6 @@ fn configure(connection: &Connection) -> Result<(), VaultError> {
     connection.pragma_update(None, "secure_delete", "ON")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     Ok(())
 }
