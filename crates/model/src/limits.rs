@@ -17,6 +17,8 @@ pub const FRAME_BODY_BYTES_MAX: usize = FRAME_BODY_BYTES[FRAME_BODY_BYTES.len() 
 pub const TEXT_BYTES_MAX: usize = 32_768;
 /// Most bytes of a sealed body within an envelope; with routing fields it fits the largest frame.
 pub const SEALED_BYTES_MAX: usize = 65_000;
+/// Sizes to which a sealed body is padded that travels outside frames, in bytes.
+pub const BODY_BYTES: [usize; 5] = [256, 1024, 4096, 16_384, SEALED_BYTES_MAX];
 /// Most bytes of a server's name.
 pub const SERVER_NAME_BYTES_MAX: usize = 255;
 /// Most bytes of a client's or server's software name.
@@ -69,6 +71,12 @@ pub const MESSAGE_WAIT_MS_MAX: u64 = 30 * DAY_MS;
 
 /// Messages of one sender that may wait for one device: nobody fills another's queue alone (T67).
 pub const QUEUE_MESSAGES_PER_SENDER_MAX: usize = 2500;
+/// Milliseconds for which a router refuses what a sender sends behind a message that it refused (order; see `router::delivery`).
+pub const REFUSAL_MS_MAX: u64 = 60_000;
+/// Senders of one device for whom that is remembered.
+pub const REFUSALS_PER_DEVICE_MAX: usize = 1000;
+/// Direct mode: devices that one link is told of when they come.
+pub const AWAY_PER_LINK_MAX: usize = 1000;
 /// Message ids in one `read`.
 pub const READS_PER_FRAME_MAX: usize = 64;
 /// Bytes of a proof of receipt.
@@ -77,6 +85,10 @@ pub const RECEIPT_PROOF_BYTES: usize = 16;
 pub const UPLOADS_PER_FRAME_MAX: usize = 16;
 /// Milliseconds for which an upload permit is good: one hour.
 pub const UPLOAD_PERMIT_MS: u64 = 60 * 60 * 1000;
+/// Times that one permit may be used: a burst, then one in so many milliseconds.
+pub const UPLOAD_QUOTA: Quota = Quota::new(1, 10_000, 10);
+/// Milliseconds in which the body of an upload must have come.
+pub const UPLOAD_MS_MAX: u64 = 60_000;
 /// Accounts in one presence push.
 pub const PRESENCES_PER_FRAME_MAX: usize = 100;
 /// Bytes of a reaction: one emoji with its modifiers.

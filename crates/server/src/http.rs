@@ -1,4 +1,4 @@
-//! The HTTP side: the upgrade to a link, health and readiness.
+//! The HTTP side: the upgrade to a link, health and readiness, and the depot's door ([`crate::bodies`]).
 //!
 //! Invariants: a request of a web page from elsewhere is refused before the upgrade (T55); compression is off (T45, T55);
 //! nothing here logs an address.
@@ -16,19 +16,21 @@ use tacite_model::limits::{FRAME_BODY_BYTES_MAX, LINKS_MAX};
 use tacite_wire::{LINK_PATH, SUB_PROTOCOL};
 
 use crate::hub::{Hub, Parts};
-use crate::link;
+use crate::{bodies, link};
 
 /// A WebSocket message above this ends the link; one above a frame's size is merely refused.
 const MESSAGE_BYTES_MAX: usize = 4 * FRAME_BODY_BYTES_MAX;
 
 /// The routes.
 pub(crate) fn routes<P: Parts>(hub: Arc<Hub<P>>) -> Router {
+    let bodies = bodies::http::routes(Arc::clone(&hub));
     Router::new()
         .route(LINK_PATH, get(upgrade::<P>))
         .route("/", get(upgrade::<P>))
         .route("/health", get(async || "ok\n"))
         .route("/ready", get(ready::<P>))
         .with_state(hub)
+        .merge(bodies)
 }
 
 async fn upgrade<P: Parts>(

@@ -4,9 +4,11 @@
 //! configuration and data directory, TLS and HTTP, links and the dispatch of their commands, upkeep, administration.
 //!
 //! Invariants: no crate that can decrypt is in this crate's dependencies (`cargo xtask tidy` checks); no log line holds
-//! content or secrets, an address at most at level debug; an ERROR line is a bug of ours.
+//! content, secrets or addresses, whatever the level; an ERROR line is a bug of ours.
 
 mod admin;
+mod allowed;
+pub mod bodies;
 mod clock;
 mod data_dir;
 mod dispatch;
@@ -21,8 +23,10 @@ mod node;
 mod parts;
 mod refusal;
 mod running;
+mod seen;
 mod session;
 pub mod settings;
+mod storing;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -1,7 +1,7 @@
 //! Accepting connections: TCP, TLS, HTTP.
 //!
 //! Invariants: a connection that does not finish its handshakes in time is dropped (T55, T68); an error of one connection
-//! ends only that connection; no address is logged above debug.
+//! ends only that connection; no address is logged.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub(crate) async fn serve(
             () = stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
-        let (stream, address) = match accepted {
+        let (stream, _) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors: wait for some to be closed instead of spinning.
@@ -46,7 +46,6 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        tracing::debug!(%address, "connection");
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
         let (acceptor, routes) = (acceptor.clone(), routes.clone());
         let stop = stop.clone();
@@ -75,7 +74,8 @@ async fn connection(
     }
 }
 
-async fn http(
+/// Serves one connection that is ready for HTTP.
+pub(crate) async fn http(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     routes: Router,
     stop: CancellationToken,

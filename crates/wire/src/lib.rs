@@ -2,11 +2,13 @@
 //!
 //! A frame is a fixed header ([`header`]) and a body padded to one of a few sizes ([`frame`]); the body is a protobuf
 //! message ([`proto`], generated from `proto/tacite/v1/*.proto`, the one definition). [`opcode`] names the commands,
-//! [`code`] what they may be answered with, [`password`] the OPAQUE parameters that both ends must share.
+//! [`code`] what they may be answered with, [`body`] how sealed bodies travel outside frames, [`password`] the OPAQUE
+//! parameters that both ends must share.
 //!
 //! Invariants: decoding never panics and never allocates more than the frame's own size; unknown opcodes, codes and
 //! statuses survive decoding; encoding is deterministic.
 
+pub mod body;
 pub mod code;
 pub mod frame;
 pub mod header;

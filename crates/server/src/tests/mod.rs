@@ -3,6 +3,7 @@
 mod bad_input;
 mod delivery;
 mod faulty;
+mod logs;
 mod peer;
 
 use std::sync::Arc;
