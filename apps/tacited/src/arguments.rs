@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tacite_server::settings::{
     DeliveryConfig, DeliveryModeConfig, RegistrationConfig, SecurityConfig, ServerConfig,
+    SheddingConfig,
 };
 use tacite_server::{Config, Settings, SettingsError, TlsFlags};
 
@@ -41,7 +42,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "MODE", env = "TACITED_DELIVERY_MODE", global = true)]
     delivery_mode: Option<DeliveryMode>,
 
-    /// Log more, to find faults: also network addresses, never content or secrets
+    /// Log more, to find faults; never content, secrets or addresses
     #[arg(long, env = "TACITED_DEBUG", global = true)]
     pub(crate) debug: bool,
 
@@ -162,6 +163,7 @@ impl Arguments {
                 registration: None::<RegistrationConfig>,
                 deployment_key: None,
             },
+            shedding: SheddingConfig::default(),
             delivery: DeliveryConfig {
                 mode: self.delivery_mode.map(Into::into),
                 ..DeliveryConfig::default()

@@ -40,6 +40,10 @@ pub const LINK_PING_MS: u64 = 30_000;
 pub const LINK_QUEUE_FRAMES_MAX: usize = 1024;
 /// Links open at once on one server.
 pub const LINKS_MAX: usize = 100_000;
+/// Links on which nobody has signed in, and connections that are no links (yet), at once on one server: of each so many.
+pub const STRANGERS_MAX: usize = 10_000;
+/// Milliseconds after which a connection that became no link takes no further request.
+pub const HTTP_CONNECTION_MS_MAX: u64 = 120_000;
 /// Milliseconds for a TLS handshake and the HTTP request that follows it.
 pub const HANDSHAKE_MS_MAX: u64 = 10_000;
 

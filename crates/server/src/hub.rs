@@ -20,6 +20,7 @@ use crate::links::Links;
 use crate::meters::Meters;
 use crate::refusal::Refusal;
 use crate::settings::Policy;
+use crate::shedding::Shedding;
 
 /// Which stores a server uses; decided once, at start.
 pub trait Parts: Send + Sync + 'static {
@@ -45,6 +46,7 @@ pub(crate) struct Hub<P: Parts> {
     /// For upload permits.
     pub(crate) permits: PermitKey,
     pub(crate) uploads: Uploads,
+    pub(crate) shedding: Shedding,
     pub(crate) presence: Mutex<Presence>,
     pub(crate) allowed: Allowed,
     naming: NamingKey,
@@ -77,6 +79,7 @@ impl<P: Parts> Hub<P> {
             tasks: TaskTracker::new(),
             permits,
             uploads: Uploads::default(),
+            shedding: Shedding::default(),
             presence: Mutex::default(),
             allowed: Allowed::default(),
             naming,

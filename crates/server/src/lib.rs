@@ -18,6 +18,7 @@ mod hub;
 mod link;
 mod links;
 mod listener;
+mod machine;
 mod meters;
 mod node;
 mod parts;
@@ -26,6 +27,7 @@ mod running;
 mod seen;
 mod session;
 pub mod settings;
+mod shedding;
 mod storing;
 #[cfg(test)]
 mod tests;

@@ -2,13 +2,13 @@
 //!
 //! Invariants: pushing never waits; a link whose queue is full is closed, because dropping single frames would break the
 //! order that its device relies on, and what it had not acknowledged is parked when it ends; no account holds more than a
-//! few links, so none can take the places of all.
+//! few links, so none can take the places of all; neither can those who never sign in.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tacite_accounts::{Identity, SessionId};
-use tacite_model::limits::{DEVICES_PER_ACCOUNT_MAX, LINK_QUEUE_FRAMES_MAX};
+use tacite_model::limits::{DEVICES_PER_ACCOUNT_MAX, LINK_QUEUE_FRAMES_MAX, STRANGERS_MAX};
 use tacite_model::{AccountId, DeviceId};
 use tacite_router::DeviceKey;
 use tacite_router::delivery::LinkId;
@@ -39,6 +39,8 @@ struct Table {
     // Ordered, so that links of one session end in the same order in every run.
     links: BTreeMap<LinkId, Link>,
     by_account: HashMap<AccountId, Vec<(DeviceId, LinkId)>>,
+    /// Links that nobody has signed in on. The oldest come first.
+    strangers: BTreeSet<LinkId>,
 }
 
 #[derive(Debug)]
@@ -54,13 +56,20 @@ impl Link {
 }
 
 impl Links {
-    /// Adds a link; its orders come out of the receiver. The receiver ends when the link is told to close.
+    /// Adds a link; its orders come out of the receiver. The receiver ends when the link is told to close. If too many
+    /// links have not signed in, the oldest of them ends: it had the most time to do so.
     pub(crate) fn open(&self) -> (LinkId, mpsc::Receiver<Order>) {
         let (orders, receiver) = mpsc::channel(LINK_QUEUE_FRAMES_MAX);
         let mut table = self.lock();
         table.last += 1;
         let link = LinkId(table.last);
         table.links.insert(link, Link { orders, identity: None });
+        table.strangers.insert(link);
+        let surplus = table.strangers.first().copied().filter(|_| table.strangers.len() > STRANGERS_MAX);
+        drop(table);
+        if let Some(oldest) = surplus {
+            self.close(oldest);
+        }
         (link, receiver)
     }
 
@@ -148,6 +157,7 @@ impl Links {
 
 impl Table {
     fn forget(&mut self, link: LinkId, device: Option<DeviceKey>) {
+        self.strangers.remove(&link);
         let Some(device) = device else { return };
         if let Some(links) = self.by_account.get_mut(&device.account_id) {
             links.retain(|(_, other)| *other != link);
@@ -217,6 +227,28 @@ mod tests {
         assert_eq!(links.count(), LINKS_PER_ACCOUNT_MAX);
         assert!(!links.all().contains(&oldest));
         assert!(links.all().contains(&newest) && others.iter().all(|link| links.all().contains(link)));
+    }
+
+    // T68: half-open links cannot take the places of those who sign in.
+    #[test]
+    fn t68_so_many_strangers_wait_and_one_more_ends_the_oldest() {
+        let links = Links::default();
+        let (signed_in, _orders) = links.open();
+        links.sign_in(signed_in, &bob());
+        let mut strangers: Vec<_> = (0..STRANGERS_MAX).map(|_| links.open()).collect();
+        assert_eq!(links.count(), STRANGERS_MAX + 1);
+        assert!(strangers[0].1.try_recv().is_err());
+        let (newest, _newest_orders) = links.open();
+        assert_eq!(links.count(), STRANGERS_MAX + 1);
+        assert!(matches!(strangers[0].1.try_recv(), Ok(Order::Close)));
+        let left = links.all();
+        assert!(left.contains(&newest) && left.contains(&signed_in) && !left.contains(&strangers[0].0));
+        // Whoever signs in or leaves makes room.
+        links.sign_in(strangers[1].0, &bob());
+        links.remove(strangers[2].0);
+        let _more = (links.open(), links.open());
+        assert_eq!(links.count(), STRANGERS_MAX + 2);
+        assert!(links.all().contains(&strangers[3].0));
     }
 
     #[tokio::test]

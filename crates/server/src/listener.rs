@@ -1,6 +1,7 @@
 //! Accepting connections: TCP, TLS, HTTP.
 //!
-//! Invariants: a connection that does not finish its handshakes in time is dropped (T55, T68); an error of one connection
+//! Invariants: a connection that does not finish its handshakes in time is dropped (T55, T68); one that becomes no link is
+//! ended after a while, and so many of them are served at once, whatever they do; an error of one connection
 //! ends only that connection; no address is logged.
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
-use tacite_model::limits::{HANDSHAKE_MS_MAX, LINKS_MAX};
+use tacite_model::limits::{HANDSHAKE_MS_MAX, HTTP_CONNECTION_MS_MAX, STRANGERS_MAX, UPLOAD_MS_MAX};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -31,7 +32,7 @@ pub(crate) async fn serve(
     stop: CancellationToken,
 ) {
     let acceptor = tls.map(TlsAcceptor::from);
-    let places = Arc::new(Semaphore::new(LINKS_MAX));
+    let places = Arc::new(Semaphore::new(STRANGERS_MAX));
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -87,8 +88,18 @@ pub(crate) async fn http(
         .max_buf_size(16 * 1024)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes))
         .with_upgrades();
+    let mut served = std::pin::pin!(served);
     // A link has left this future by its upgrade and is told to end by itself.
-    let Some(served) = stop.run_until_cancelled(served).await else { return };
+    let served = tokio::select! {
+        () = stop.cancelled() => return,
+        served = &mut served => served,
+        () = tokio::time::sleep(Duration::from_millis(HTTP_CONNECTION_MS_MAX)) => {
+            // What is under way may still end.
+            served.as_mut().graceful_shutdown();
+            let Ok(served) = timeout(Duration::from_millis(UPLOAD_MS_MAX), served).await else { return };
+            served
+        }
+    };
     if let Err(error) = served {
         tracing::debug!(%error, "HTTP connection failed");
     }

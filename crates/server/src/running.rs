@@ -23,7 +23,7 @@ use crate::hub::Hub;
 use crate::parts::Sqlite;
 use crate::settings::{Policy, Settings};
 use crate::tls::{Tls, TlsError};
-use crate::{http, listener, upkeep};
+use crate::{http, listener, machine, shedding, upkeep};
 
 /// How long a stop waits for links to end.
 const STOP: Duration = Duration::from_secs(10);
@@ -75,6 +75,7 @@ pub enum StartError {
 
 /// Starts a server on SQLite. Must be called within a tokio runtime.
 pub async fn start(settings: Settings) -> Result<Running, StartError> {
+    machine::raise_descriptor_limit();
     let (clock, chance) = (Clock::start(), Chance::from_system());
     let directory = DataDir::open(&settings.data_dir)?;
     let tls = if settings.tls.disabled { None } else { Some(Tls::load(&settings, &directory)?) };
@@ -110,6 +111,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         stop.clone(),
     ));
     tasks.spawn(upkeep::run(Arc::clone(&hub), stop.clone()));
+    let gauge = move || machine::free(&settings.data_dir);
+    tasks.spawn(shedding::watch(Arc::clone(&hub), settings.shedding, gauge, stop.clone()));
     tracing::info!("listening");
     Ok(Running { address, name, pin, first_invitation, hub, stop })
 }

@@ -3,16 +3,20 @@
 //! Invariants: unknown keys of the file are refused by name; a [`Settings`] that exists is complete and consistent.
 
 mod delivery;
+mod shedding;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 pub use delivery::{Delivery, DeliveryConfig, DeliveryModeConfig, RETENTION_DAYS_MAX};
 use serde::Deserialize;
+pub use shedding::SheddingConfig;
 use tacite_accounts::Registration;
 use tacite_model::Secret;
 use tacite_model::invitation::check_server_name;
 use thiserror::Error;
+
+pub use crate::shedding::{Free, Wanted};
 
 /// Where a server listens if nothing else is said.
 pub const DEFAULT_ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -28,6 +32,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// `[security]`
     pub security: SecurityConfig,
+    /// `[shedding]`
+    pub shedding: SheddingConfig,
     /// `[delivery]`
     pub delivery: DeliveryConfig,
 }
@@ -147,6 +153,7 @@ impl Config {
                 registration: self.security.registration.or(other.security.registration),
                 deployment_key: self.security.deployment_key.or(other.security.deployment_key),
             },
+            shedding: self.shedding.or(other.shedding),
             delivery: self.delivery.or(other.delivery),
         }
     }
@@ -180,6 +187,8 @@ pub struct Settings {
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// How links are encrypted.
     pub tls: TlsFlags,
+    /// What must be free on the machine.
+    pub shedding: Wanted,
     /// Who may register.
     pub registration: Registration,
     /// Rules for links.
@@ -238,6 +247,7 @@ impl Settings {
             data_dir,
             certificate,
             tls,
+            shedding: config.shedding.into(),
             registration,
             policy: Policy {
                 server_name: String::new(),

@@ -1,7 +1,7 @@
 //! The depot's door over real sockets, as clients and as strangers use it.
 
 use bytes::Bytes;
-use tacite_depot::{BodyName, PermitKey, Put};
+use tacite_depot::{BodyName, PermitKey, Put, Store as _};
 use tacite_model::Timestamp;
 use tacite_model::limits::{BODY_BYTES, METERS_MAX, SEALED_BYTES_MAX, UPLOAD_PERMIT_MS, UPLOAD_QUOTA};
 use tacite_wire::body::{pad, to_text};
@@ -186,6 +186,18 @@ async fn t68_a_body_that_does_not_come_is_not_waited_for() {
     for silent in [&b""[..], &half[..40]] {
         assert_eq!(answer(serve(), silent).await, None);
     }
+    // Nor for somebody who asks and does not read.
+    world
+        .hub
+        .depot
+        .put_body(NAME, vec![7; SEALED_BYTES_MAX].into(), Timestamp::from_ms(u64::MAX))
+        .await
+        .unwrap();
+    let (mut near, far) = duplex(1024);
+    let serving =
+        tokio::spawn(listener::http(far, http::routes(world.hub.clone()), CancellationToken::new()));
+    near.write_all(&request("GET", &to_text(&NAME.0), "", b"")).await.unwrap();
+    serving.await.unwrap();
     let mut kept = serve();
     let alive = b"DELETE /v1/bodies/A HTTP/1.1\r\nHost: club\r\n\r\n";
     assert_eq!(answer(&mut kept, alive).await.map(|(status, _)| status), Some(400));
@@ -230,8 +242,8 @@ async fn what_nobody_announces_expires_with_the_time_for_permits() {
     assert_eq!(super::put(&depot, NAME, body.clone(), now).await, Ok(Put::Created));
     assert_eq!(super::put(&depot, NAME, Bytes::new(), now).await, Err(PutError::Size(0)));
     let expiry = now.plus_ms(UPLOAD_PERMIT_MS);
-    assert_eq!(tacite_depot::Store::expire_bodies(&depot, expiry.minus_ms(1)).await, Ok(0));
+    assert_eq!(depot.expire_bodies(expiry.minus_ms(1)).await, Ok(0));
     assert_eq!(super::fetch(&depot, NAME).await, Ok(Some(body)));
-    assert_eq!(tacite_depot::Store::expire_bodies(&depot, expiry).await, Ok(1));
+    assert_eq!(depot.expire_bodies(expiry).await, Ok(1));
     super::delete(&depot, NAME).await.unwrap();
 }
