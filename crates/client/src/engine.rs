@@ -20,7 +20,6 @@ use tokio::time::timeout;
 use crate::clock::{now, random_source};
 use crate::link::{self, LinkEvent, LinkEvents, LinkTarget};
 use crate::session::{SessionError, SessionOptions};
-use crate::shown;
 
 /// Events of links that may wait for the engine before the link is slowed down.
 const LINK_EVENTS_MAX: usize = 64;
@@ -128,7 +127,7 @@ impl Engine {
             match self.wait() {
                 Wake::Request(Request::Perform(intent, answer)) => self.perform_intent(intent, answer)?,
                 Wake::Request(Request::Query(query)) => query(&mut self.vault.transaction()?),
-                Wake::Request(Request::MarkShown(messages)) => self.mark_shown(&messages)?,
+                Wake::Request(Request::MarkShown(messages)) => self.mark_shown(messages)?,
                 Wake::Request(Request::Stop) => break,
                 Wake::Link(number, event) => self.link_event(number, event)?,
                 Wake::Timer => self.timer()?,
@@ -176,12 +175,11 @@ impl Engine {
         self.hand_in(Input::Intent(id, intent))
     }
 
-    fn mark_shown(&mut self, messages: &[(Handle, MessageId)]) -> Result<(), SessionError> {
-        let tx = self.vault.transaction()?;
-        for (peer, message_id) in messages {
-            shown::mark(&tx, peer, *message_id)?;
-        }
-        Ok(tx.commit()?)
+    fn mark_shown(&mut self, messages: Vec<(Handle, MessageId)>) -> Result<(), SessionError> {
+        // Nobody waits for the answer.
+        self.last_request += 1;
+        let intent = Intent::MarkRead { messages };
+        self.hand_in(Input::Intent(RequestId(self.last_request), intent))
     }
 
     fn link_event(&mut self, number: u64, event: LinkEvent) -> Result<(), SessionError> {

@@ -3,10 +3,10 @@
 //! An incoming message is `received` when it is stored and `read` once a view has shown it, so that a message which came
 //! while another command ran is not passed over by the next `listen`.
 //!
-//! Invariant: marking only ever advances the state of incoming messages; the engine's memory holds nothing of it.
+//! Invariant: nothing here changes anything; marking is an intent like any other.
 
 use tacite_core::{MessageState, MessageView, Transaction, VaultError, queries};
-use tacite_model::{Handle, MessageId, Timestamp};
+use tacite_model::{Handle, Timestamp};
 
 /// Messages that are looked at first for each contact; doubled as long as all of them are unshown.
 const LOOK_BACK: u32 = 64;
@@ -20,14 +20,6 @@ pub(crate) fn unshown(tx: &Transaction<'_>) -> Result<Vec<MessageView>, VaultErr
     }
     found.sort_by_key(|(latest, _)| *latest);
     Ok(found.into_iter().map(|(_, message)| message).collect())
-}
-
-/// Notes that a message was shown.
-pub(crate) fn mark(tx: &Transaction<'_>, peer: &Handle, message_id: MessageId) -> Result<(), VaultError> {
-    if let Some(contact) = tx.contact_by_handle(peer)? {
-        tx.advance_message(contact.account_id, message_id, MessageState::Read)?;
-    }
-    Ok(())
 }
 
 /// Each message comes with the latest time of writing up to it, which never steps back as a sender's clock may: sorting
@@ -62,8 +54,8 @@ fn is_unshown(message: &MessageView) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tacite_core::{Standing, Vault};
-    use tacite_model::AccountId;
+    use tacite_core::{MessageKind, Standing, Vault};
+    use tacite_model::{AccountId, MessageId};
     use tacite_vault::{Contact, Message};
 
     use super::*;
@@ -84,6 +76,8 @@ mod tests {
             identity_key: None,
             own_name: String::new(),
             verified: false,
+            notes: String::new(),
+            blocked: false,
             updated_at: Timestamp::default(),
         };
         tx.save_contact(&contact).unwrap();
@@ -101,6 +95,12 @@ mod tests {
             sent_at: Timestamp::from_ms(sent_at),
             stored_at: Timestamp::from_ms(sent_at),
             state: if outgoing { MessageState::Sent } else { MessageState::Received },
+            kind: MessageKind::Text,
+            reply_to: None,
+            edits: 0,
+            deleted: false,
+            expiry: None,
+            expires_at: None,
         };
         assert!(tx.add_message(&message).unwrap());
     }
@@ -110,7 +110,8 @@ mod tests {
     }
 
     fn mark_number(tx: &Transaction<'_>, handle: &str, message: u64) {
-        mark(tx, &handle.parse().unwrap(), MessageId::from_bytes(id(message))).unwrap();
+        let peer = tx.contact_by_handle(&handle.parse().unwrap()).unwrap().unwrap().account_id;
+        tx.advance_message(peer, MessageId::from_bytes(id(message)), MessageState::Read).unwrap();
     }
 
     #[test]

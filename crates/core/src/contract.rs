@@ -3,7 +3,8 @@
 //! Invariants: one input enum, one effect enum, no other doors. Every [`Input::Intent`] is answered by exactly one
 //! [`Event::Done`] or [`Event::Failed`] with its request id, unless the process ends before.
 
-use tacite_model::{AccountId, Handle, Invitation, KeyPin, MessageId, Secret, Timestamp};
+use tacite_model::{AccountId, Expiry, Handle, Invitation, KeyPin, MessageId, Secret, Timestamp};
+use tacite_vault::{MessageKind, Settings};
 use tacite_wire::{Code, Frame};
 
 /// Names one intent, chosen by the driver; answers repeat it.
@@ -77,7 +78,112 @@ pub enum Intent {
         to: Handle,
         /// At most `TEXT_BYTES_MAX` bytes, not empty.
         text: String,
+        /// The message of the same conversation that it answers.
+        reply_to: Option<MessageRef>,
     },
+    /// React to a message, in place of an earlier reaction.
+    React {
+        /// To which.
+        message: MessageRef,
+        /// At most `REACTION_BYTES_MAX` bytes; empty: take the reaction back.
+        emoji: String,
+    },
+    /// Put another text into the place of one's own message, for both sides; at most `EDITS_MAX` times.
+    Edit {
+        /// To whom it went.
+        to: Handle,
+        /// Which message.
+        message_id: MessageId,
+        /// At most `TEXT_BYTES_MAX` bytes, not empty.
+        text: String,
+    },
+    /// Wipe out one's own message, for both sides.
+    Delete {
+        /// To whom it went.
+        to: Handle,
+        /// Which message.
+        message_id: MessageId,
+    },
+    /// Say how messages of a conversation disappear from now on, for both sides.
+    SetTimer {
+        /// With whom.
+        with: Handle,
+        /// `None`: they stay.
+        timer: Option<Expiry>,
+    },
+    /// Note that messages, named by their senders and ids, were shown to the person. Their time begins to count, and their senders
+    /// are told, unless that is switched off.
+    MarkRead {
+        /// Incoming ones; others are passed over.
+        messages: Vec<(Handle, MessageId)>,
+    },
+    /// Let nothing of a contact come through any more; they are not told.
+    BlockContact {
+        /// Whom.
+        handle: Handle,
+    },
+    /// Take that back.
+    UnblockContact {
+        /// Whom.
+        handle: Handle,
+    },
+    /// Note something about a contact, on this device only.
+    NoteContact {
+        /// About whom.
+        handle: Handle,
+        /// What.
+        note: ContactNote,
+    },
+    /// Say what contacts may see. Before it is said they see nothing; it lasts as long as the process.
+    SetPresence {
+        /// What.
+        presence: Presence,
+    },
+    /// Tell a contact that the person is typing, or no longer; views may say so with every key.
+    SetTyping {
+        /// Whom.
+        to: Handle,
+        /// Whether.
+        typing: bool,
+    },
+    /// Change what is let known to others.
+    ChangeSettings {
+        /// All of them.
+        settings: Settings,
+    },
+}
+
+/// A message as a view names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageRef {
+    /// The other side of the conversation.
+    pub peer: Handle,
+    /// Whether this account wrote it.
+    pub outgoing: bool,
+    /// The message's id.
+    pub message_id: MessageId,
+}
+
+/// What a person notes about a contact; nobody else learns it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContactNote {
+    /// The person's own name for them, at most 256 bytes; empty: none.
+    OwnName(String),
+    /// Anything, at most 65,536 bytes; empty: nothing.
+    Notes(String),
+    /// Whether the person has compared safety numbers.
+    Verified(bool),
+}
+
+/// What contacts see of somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// Not there, or not willing to be seen.
+    Offline,
+    /// There, but occupied.
+    Busy,
+    /// There.
+    Online,
 }
 
 /// Where a server is and how it proves itself.
@@ -138,14 +244,52 @@ pub enum Event {
     Link(LinkStatus),
     /// A message has arrived and is stored.
     MessageReceived(MessageView),
-    /// A message of ours has advanced; states never step back.
+    /// A message has changed: one of ours has advanced (states never step back), or either side has shown, edited, deleted it or
+    /// reacted to it.
     MessageChanged(MessageView),
+    /// A message has disappeared.
+    MessageErased {
+        /// The other side of the conversation.
+        peer: Handle,
+        /// Whether this account wrote it.
+        outgoing: bool,
+        /// The message's id.
+        message_id: MessageId,
+    },
+    /// Messages of a conversation disappear in another way from now on.
+    TimerChanged {
+        /// With whom.
+        handle: Handle,
+        /// `None`: they stay.
+        timer: Option<Expiry>,
+    },
     /// A contact has changed.
     ContactChanged {
         /// Who.
         handle: Handle,
         /// What they are now.
         standing: tacite_vault::Standing,
+    },
+    /// A contact was blocked, or is so no longer.
+    ContactBlocked {
+        /// Who.
+        handle: Handle,
+        /// Whether they are blocked now.
+        blocked: bool,
+    },
+    /// A contact is there, or is not.
+    PresenceChanged {
+        /// Who.
+        handle: Handle,
+        /// What they are now.
+        presence: Presence,
+    },
+    /// A contact is typing, or no longer.
+    TypingChanged {
+        /// Who.
+        handle: Handle,
+        /// Whether.
+        typing: bool,
     },
     /// Something that the person should know and that belongs to no intent, such as a message that could not be decrypted.
     Notice(Problem),
@@ -177,6 +321,8 @@ pub enum Outcome {
         /// The message's id.
         message_id: MessageId,
     },
+    /// Done; there is nothing more to say.
+    Done,
 }
 
 /// How the link stands.
@@ -210,6 +356,37 @@ pub struct MessageView {
     pub sent_at: Timestamp,
     /// How far it has come.
     pub state: tacite_vault::MessageState,
+    /// What it is.
+    pub kind: MessageKind,
+    /// The message that it answers, which may not be there any more.
+    pub reply_to: Option<MessageRef>,
+    /// At most one of each side.
+    pub reactions: Vec<ReactionView>,
+    /// How often its text was changed.
+    pub edits: u32,
+    /// Whether its author has deleted it for all.
+    pub deleted: bool,
+    /// How it disappears; of a timer: how messages disappear from then on. `None`: not by itself.
+    pub expiry: Option<Expiry>,
+    /// When the device's clock will show that it disappears; `None`: that is not counted yet.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl MessageView {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> MessageRef {
+        MessageRef { peer: self.peer.clone(), outgoing: self.outgoing, message_id: self.message_id }
+    }
+}
+
+/// A reaction as a view shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReactionView {
+    /// Whether it is this account's.
+    pub own: bool,
+    /// Not empty, without control characters.
+    pub emoji: String,
 }
 
 /// A code, a sentence, a next step; see `tacite_wire::code`.

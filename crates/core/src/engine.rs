@@ -6,6 +6,7 @@
 mod catch_up;
 mod commands;
 mod contacts;
+mod conversation;
 mod dispatch;
 mod errands;
 mod fetch;
@@ -16,21 +17,26 @@ mod keys;
 mod link;
 mod log_in;
 mod outbox;
+mod presence;
 mod register;
 mod sign_in;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tacite_model::{AccountId, MessageId, Secret, Timestamp};
+use tacite_model::{AccountId, Secret, Timestamp};
 use tacite_wire::Frame;
 
 use crate::{CoreError, Event, Input, LinkStatus, Problem};
+pub(crate) use conversation::erase_expired;
+use conversation::{Reads, forget_old_contents, next_expiry_at, sweep};
 use errands::Errand;
+use inbox::Acknowledgement;
 use intents::Credentials;
 use keys::Keys;
 use link::Link;
 use outbox::Lane;
+use presence::Passing;
 pub(crate) use turn::Turn;
 
 /// All that the engine remembers between two inputs.
@@ -47,12 +53,14 @@ pub(crate) struct Engine {
     /// The server asked for silence until then.
     sending_paused_until: Timestamp,
     /// Stored messages that are to be acknowledged.
-    acknowledgements: Vec<(AccountId, MessageId)>,
+    acknowledgements: Vec<Acknowledgement>,
+    reads: Reads,
     /// Whose messages were left on the server because the person has not decided about them.
     left_waiting: BTreeSet<AccountId>,
     /// Pushes that came before the device had caught up.
     held: Vec<Frame>,
     keys: Keys,
+    passing: Passing,
     /// When the link's access token should be exchanged.
     refresh_at: Option<Timestamp>,
     /// The timer that the driver was last asked for.
@@ -68,8 +76,12 @@ impl Engine {
     pub(crate) fn handle(&mut self, turn: &mut Turn<'_, '_>, input: Input) -> Result<(), CoreError> {
         let is_timer = matches!(input, Input::Timer);
         let is_sign_of_life = matches!(input, Input::Frame(_) | Input::LinkOpened);
+        sweep(turn)?;
         match input {
-            Input::Start => self.connect_if_wanted(turn)?,
+            Input::Start => {
+                forget_old_contents(turn)?;
+                self.connect_if_wanted(turn)?;
+            }
             Input::Intent(request, intent) => self.intend(turn, request, intent)?,
             Input::LinkOpened => self.link_opened(),
             Input::LinkClosed { cause } => self.link_closed(turn, cause)?,
@@ -78,9 +90,9 @@ impl Engine {
         }
         self.drive(turn)?;
         self.link.watch(turn.now, is_sign_of_life);
+        self.forget_presences(turn)?;
         self.tell_status(turn);
-        self.set_timer(turn, is_timer);
-        Ok(())
+        self.set_timer(turn, is_timer)
     }
 
     pub(crate) fn link_status(&self) -> LinkStatus {
@@ -97,6 +109,8 @@ impl Engine {
         self.drive_keys(turn)?;
         self.drive_errands(turn)?;
         self.drive_outbox(turn)?;
+        self.drive_reads(turn)?;
+        self.drive_presence(turn)?;
         self.fetch_left_waiting(turn)
     }
 
@@ -118,10 +132,11 @@ impl Engine {
     }
 
     /// Asks the driver for the earliest time at which something is to be done.
-    fn set_timer(&mut self, turn: &mut Turn<'_, '_>, is_timer: bool) {
-        let mut times = vec![self.link.deadline(), self.link.retry_at()];
+    fn set_timer(&mut self, turn: &mut Turn<'_, '_>, is_timer: bool) -> Result<(), CoreError> {
+        let mut times = vec![self.link.deadline(), self.link.retry_at(), next_expiry_at(turn.tx)?];
         if self.link.is_online() {
             times.extend([self.refresh_at, self.keys.next_at(), self.next_sending_at(turn.now)]);
+            times.push(self.reads.next_at(turn.now));
         }
         let wake_at = times.into_iter().flatten().min();
         if let Some(at) = wake_at
@@ -130,5 +145,6 @@ impl Engine {
             turn.wake_at(at);
         }
         self.wake_at = wake_at;
+        Ok(())
     }
 }

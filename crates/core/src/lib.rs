@@ -39,15 +39,25 @@ use tacite_model::{Secret, Timestamp};
 use thiserror::Error;
 
 pub use contract::{
-    Effect, Event, Input, Intent, LinkStatus, MessageView, Outcome, Problem, RequestId, Server,
+    ContactNote, Effect, Event, Input, Intent, LinkStatus, MessageRef, MessageView, Outcome, Presence,
+    Problem, ReactionView, RequestId, Server,
 };
 pub use queries::{AccountView, ContactView, DeliveryMode, Status};
-pub use tacite_vault::{AccountStanding, MessageState, Standing, Transaction, Vault, VaultError};
+pub use tacite_model::{Expiry, ExpiryStart};
+pub use tacite_vault::{
+    AccountStanding, MessageKind, MessageState, Settings, Standing, Transaction, Vault, VaultError,
+};
 
 use engine::{Engine, Turn};
 
 /// What this client calls itself on the wire.
 const SOFTWARE: &str = concat!("tacite ", env!("CARGO_PKG_VERSION"));
+
+/// Erases the messages whose time is over, for a program that looks into a vault without driving an engine. An engine does it
+/// by itself.
+pub fn erase_expired(tx: &Transaction<'_>, now: Timestamp) -> Result<(), CoreError> {
+    engine::erase_expired(tx, now).map(drop)
+}
 
 /// The engine of one profile. Everything in it may be lost at any time; the vault is the truth.
 #[derive(Debug, Default)]

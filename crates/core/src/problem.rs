@@ -117,6 +117,59 @@ impl Problem {
         )
     }
 
+    pub(crate) fn message_unknown() -> Self {
+        Self::local(
+            Code::NOBODY,
+            "message-unknown",
+            "There is no such message to do this with.",
+            "It may have been deleted or have disappeared.",
+        )
+    }
+
+    pub(crate) fn reaction_length() -> Self {
+        Self::local(Code::BODY_UNREADABLE, "reaction-length", "A reaction is one emoji.", "Choose one emoji.")
+    }
+
+    pub(crate) fn edits_used_up() -> Self {
+        Self::local(
+            Code::TOO_MANY,
+            "edits-used-up",
+            "This message was changed as often as allowed.",
+            "Write a new message.",
+        )
+    }
+
+    pub(crate) fn timer_length() -> Self {
+        Self::local(
+            Code::BODY_UNREADABLE,
+            "timer-length",
+            "Messages disappear after at least a millisecond and at most 366 days.",
+            "Choose another time, or switch disappearing off.",
+        )
+    }
+
+    pub(crate) fn note_length() -> Self {
+        Self::local(
+            Code::BODY_UNREADABLE,
+            "note-length",
+            "A name has at most 256 bytes, notes at most 65,536.",
+            "Shorten it.",
+        )
+    }
+
+    pub(crate) fn no_key_yet() -> Self {
+        Self::local(
+            Code::DEVICE_UNKNOWN,
+            "no-key-yet",
+            "You do not know this person's key yet, so there is nothing to compare.",
+            "Exchange a message first.",
+        )
+    }
+
+    pub(crate) fn blocked(handle: &Handle) -> Self {
+        Self::local(Code::FORBIDDEN, "blocked", format!("You have blocked {handle}."), "Unblock them first.")
+    }
+
     pub(crate) fn not_yourself() -> Self {
         Self::local(
             Code::FORBIDDEN,

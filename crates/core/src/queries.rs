@@ -2,11 +2,11 @@
 //!
 //! Invariant: nothing here changes anything; a transaction used for queries need not be committed.
 
-use tacite_model::{AccountId, Handle};
-use tacite_vault::{AccountStanding, Message, Standing, Transaction, VaultError};
+use tacite_model::{AccountId, Expiry, Handle};
+use tacite_vault::{AccountStanding, Message, Settings, Standing, Transaction, VaultError};
 use tacite_wire::proto;
 
-use crate::{MessageView, Server};
+use crate::{MessageRef, MessageView, ReactionView, Server};
 
 /// Somebody in the contact book.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,10 @@ pub struct ContactView {
     pub own_name: String,
     /// Whether the person has compared safety numbers.
     pub verified: bool,
+    /// What the person has noted about them; empty: nothing.
+    pub notes: String,
+    /// Whether the person has blocked them.
+    pub blocked: bool,
 }
 
 /// The account of a vault.
@@ -83,6 +87,8 @@ pub fn contacts(tx: &Transaction<'_>) -> Result<Vec<ContactView>, VaultError> {
         standing: contact.standing,
         own_name: contact.own_name,
         verified: contact.verified,
+        notes: contact.notes,
+        blocked: contact.blocked,
     };
     Ok(tx.contacts()?.into_iter().map(view).collect())
 }
@@ -94,8 +100,24 @@ pub fn history(
     limit: u32,
 ) -> Result<Option<Vec<MessageView>>, VaultError> {
     let Some(contact) = tx.contact_by_handle(peer)? else { return Ok(None) };
-    let messages = tx.history(contact.account_id, limit)?;
-    Ok(Some(messages.into_iter().map(|message| message_view(message, contact.handle.clone())).collect()))
+    let messages = tx.history(contact.account_id, limit)?.into_iter();
+    messages
+        .map(|message| message_view(tx, message, contact.handle.clone()))
+        .collect::<Result<_, _>>()
+        .map(Some)
+}
+
+/// How new messages with `peer` disappear (`None`: not by themselves); `None` if there is no such contact.
+pub fn timer(tx: &Transaction<'_>, peer: &Handle) -> Result<Option<Option<Expiry>>, VaultError> {
+    match tx.contact_by_handle(peer)? {
+        Some(contact) => tx.timer(contact.account_id).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// What the person lets others know.
+pub fn settings(tx: &Transaction<'_>) -> Result<Settings, VaultError> {
+    tx.settings()
 }
 
 /// Where the vault stands. How the link stands, [`crate::Core::link`] knows.
@@ -112,15 +134,37 @@ pub fn status(tx: &Transaction<'_>) -> Result<Status, VaultError> {
 }
 
 /// A message as views show it.
-pub(crate) fn message_view(message: Message, peer: Handle) -> MessageView {
-    MessageView {
+pub(crate) fn message_view(
+    tx: &Transaction<'_>,
+    message: Message,
+    peer: Handle,
+) -> Result<MessageView, VaultError> {
+    let reactions = tx.reactions(message.name())?.into_iter();
+    let reply_to = message.reply_to.map(|name| MessageRef {
+        peer: peer.clone(),
+        outgoing: name.author_id != message.peer_id,
+        message_id: name.message_id,
+    });
+    Ok(MessageView {
         message_id: message.message_id,
         peer,
         outgoing: message.outgoing,
         text: message.text,
         sent_at: message.sent_at,
         state: message.state,
-    }
+        kind: message.kind,
+        reply_to,
+        reactions: reactions
+            .map(|reaction| ReactionView {
+                own: reaction.reactor_id != message.peer_id,
+                emoji: reaction.emoji,
+            })
+            .collect(),
+        edits: message.edits,
+        deleted: message.deleted,
+        expiry: message.expiry,
+        expires_at: message.expires_at.map(|at| tx.clock_at(at)).transpose()?,
+    })
 }
 
 fn mode(number: i32) -> DeliveryMode {

@@ -49,11 +49,16 @@ pub struct Contact {
     pub own_name: String,
     /// Whether the person has compared safety numbers.
     pub verified: bool,
+    /// What the person has noted about them; empty: nothing.
+    pub notes: String,
+    /// Whether the person has blocked them.
+    pub blocked: bool,
     /// When the server says that it last changed.
     pub updated_at: Timestamp,
 }
 
-const COLUMNS: &str = "account_id, handle, standing, consented, conversation_id, identity_key, own_name, verified, updated_at_ms";
+const COLUMNS: &str = "account_id, handle, standing, consented, conversation_id, identity_key, own_name, verified, \
+    notes, blocked, updated_at_ms";
 
 impl Transaction<'_> {
     /// The contact with this account.
@@ -79,7 +84,8 @@ impl Transaction<'_> {
     /// Stores a contact, new or changed.
     pub fn save_contact(&self, contact: &Contact) -> Result<(), VaultError> {
         let sql = "INSERT OR REPLACE INTO contacts (account_id, handle, standing, consented, conversation_id, \
-            identity_key, own_name, verified, updated_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+            identity_key, own_name, verified, notes, blocked, updated_at_ms) \
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         let conversation_id: &[u8] = contact.conversation_id.as_ref().map_or(&[], |id| id.as_bytes());
         let identity_key: &[u8] = contact.identity_key.as_ref().map_or(&[], |key| key);
         self.execute(
@@ -93,6 +99,8 @@ impl Transaction<'_> {
                 &identity_key,
                 &contact.own_name,
                 &contact.verified,
+                &contact.notes,
+                &contact.blocked,
                 &column::time_value(contact.updated_at),
             ],
         )?;
@@ -126,6 +134,8 @@ fn read_contact(row: &Row<'_>) -> Result<Contact, VaultError> {
         identity_key: column::optional_array(row, "identity_key")?,
         own_name: row.get("own_name")?,
         verified: row.get("verified")?,
+        notes: row.get("notes")?,
+        blocked: row.get("blocked")?,
         updated_at: column::time(row, "updated_at_ms")?,
     })
 }

@@ -4,7 +4,7 @@
 //! deleted.
 
 use rusqlite::Row;
-use tacite_model::{AccountId, MessageId, Timestamp};
+use tacite_model::{AccountId, Expiry, MessageId, MessageName, Secret, Timestamp};
 
 use crate::{Transaction, VaultError, column};
 
@@ -39,6 +39,17 @@ column::words!(
     Read = "read",
 );
 
+/// What a row of a conversation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageKind {
+    /// A text.
+    Text,
+    /// From here on messages disappear in another way, which stands in the expiry.
+    Timer,
+}
+
+column::words!(MessageKind, "kind", Text = "text", Timer = "timer");
+
 /// A stored message.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
@@ -58,6 +69,26 @@ pub struct Message {
     pub stored_at: Timestamp,
     /// How far it has come.
     pub state: MessageState,
+    /// What it is.
+    pub kind: MessageKind,
+    /// The message that it answers.
+    pub reply_to: Option<MessageName>,
+    /// How often its text was changed.
+    pub edits: u32,
+    /// Whether its author has deleted it for all; nothing but this row is left then.
+    pub deleted: bool,
+    /// How it disappears; `None`: not by itself. Of a timer: how messages disappear from then on.
+    pub expiry: Option<Expiry>,
+    /// When it disappears, in the vault's own time; `None`: that is not counted yet.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Message {
+    /// Its name for everybody.
+    #[must_use]
+    pub const fn name(&self) -> MessageName {
+        MessageName { author_id: self.sender_id, message_id: self.message_id }
+    }
 }
 
 impl core::fmt::Debug for Message {
@@ -66,13 +97,18 @@ impl core::fmt::Debug for Message {
     }
 }
 
-const COLUMNS: &str = "sender_id, message_id, peer_id, outgoing, text, sent_at_ms, stored_at_ms, state";
+pub(crate) const COLUMNS: &str = "sender_id, message_id, peer_id, outgoing, text, sent_at_ms, stored_at_ms, state, kind, \
+    reply_author_id, reply_id, edits, deleted, expiry_after_ms, expiry_start, expires_at_ms";
 
 impl Transaction<'_> {
     /// Stores a message; false (and nothing changed) if one of this sender and id is stored already.
     pub fn add_message(&self, message: &Message) -> Result<bool, VaultError> {
         let sql = "INSERT OR IGNORE INTO messages (sender_id, message_id, peer_id, outgoing, text, sent_at_ms, \
-            stored_at_ms, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+            stored_at_ms, state, kind, reply_author_id, reply_id, edits, deleted, expiry_after_ms, expiry_start, \
+            expires_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+        let reply_author: &[u8] = message.reply_to.as_ref().map_or(&[], |name| name.author_id.as_bytes());
+        let reply_id = column::optional_id_value(message.reply_to.as_ref().map(|name| &name.message_id));
+        let (after_ms, start) = column::expiry_values(message.expiry);
         let added = self.execute(
             sql,
             &[
@@ -84,6 +120,14 @@ impl Transaction<'_> {
                 &column::time_value(message.sent_at),
                 &column::time_value(message.stored_at),
                 &message.state.as_str(),
+                &message.kind.as_str(),
+                &reply_author,
+                &reply_id,
+                &message.edits,
+                &message.deleted,
+                &after_ms,
+                &start,
+                &message.expires_at.map_or(0, column::time_value),
             ],
         )?;
         Ok(added == 1)
@@ -116,6 +160,30 @@ impl Transaction<'_> {
         Ok(Some(message))
     }
 
+    /// Puts another text into the place of a message's.
+    pub fn edit_message(&self, name: MessageName, text: &str) -> Result<(), VaultError> {
+        let sql = "UPDATE messages SET text = ?3, edits = edits + 1 WHERE sender_id = ?1 AND message_id = ?2";
+        self.execute(sql, &[name.author_id.as_bytes(), name.message_id.as_bytes(), &text])?;
+        self.note_erased();
+        Ok(())
+    }
+
+    /// The key by which the receipt of a message is proven.
+    pub fn receipt_key(&self, name: MessageName) -> Result<Option<Secret<[u8; 32]>>, VaultError> {
+        let sql = "SELECT receipt_key FROM messages WHERE sender_id = ?1 AND message_id = ?2";
+        let key = self.first(sql, &[name.author_id.as_bytes(), name.message_id.as_bytes()], |row| {
+            column::optional_array(row, "receipt_key")
+        })?;
+        Ok(key.flatten().map(Secret::new))
+    }
+
+    /// Stores that key.
+    pub fn set_receipt_key(&self, name: MessageName, key: &[u8; 32]) -> Result<(), VaultError> {
+        let sql = "UPDATE messages SET receipt_key = ?3 WHERE sender_id = ?1 AND message_id = ?2";
+        self.execute(sql, &[name.author_id.as_bytes(), name.message_id.as_bytes(), key])?;
+        Ok(())
+    }
+
     /// The newest `limit` messages with somebody, oldest of them first, in the order in which they were stored.
     pub fn history(&self, peer_id: AccountId, limit: u32) -> Result<Vec<Message>, VaultError> {
         let sql = format!(
@@ -139,7 +207,7 @@ impl Transaction<'_> {
     }
 }
 
-fn read_message(row: &Row<'_>) -> Result<Message, VaultError> {
+pub(crate) fn read_message(row: &Row<'_>) -> Result<Message, VaultError> {
     Ok(Message {
         sender_id: AccountId::from_bytes(column::array(row, "sender_id")?),
         message_id: MessageId::from_bytes(column::array(row, "message_id")?),
@@ -149,5 +217,11 @@ fn read_message(row: &Row<'_>) -> Result<Message, VaultError> {
         sent_at: column::time(row, "sent_at_ms")?,
         stored_at: column::time(row, "stored_at_ms")?,
         state: MessageState::from_column(row)?,
+        kind: MessageKind::from_column(row)?,
+        reply_to: column::optional_name(row, "reply_author_id", "reply_id")?,
+        edits: row.get("edits")?,
+        deleted: row.get("deleted")?,
+        expiry: column::expiry(row)?,
+        expires_at: Some(column::time(row, "expires_at_ms")?).filter(|at| at.as_ms() > 0),
     })
 }

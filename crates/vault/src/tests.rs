@@ -1,4 +1,5 @@
 //! Tests of the vault.
 
+mod conversations;
 mod rows;
 mod vault;

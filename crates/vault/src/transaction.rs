@@ -1,7 +1,10 @@
 //! A transaction of the vault. Its reads and writes stand in the modules of their topics.
 //!
 //! Invariants: dropped without [`Transaction::commit`], it never happened; numbers ascend within one [`crate::Vault`];
-//! the engine can tell whether the transaction of its last input was committed, whatever others came between.
+//! the engine can tell whether the transaction of its last input was committed, whatever others came between; what a
+//! committed transaction erased stands in no file any more.
+
+use std::cell::Cell;
 
 use rusqlite::{Connection, Row, ToSql};
 
@@ -11,30 +14,43 @@ use crate::VaultError;
 #[derive(Debug)]
 pub struct Transaction<'vault> {
     inner: rusqlite::Transaction<'vault>,
+    connection: &'vault Connection,
     number: u64,
     /// Whether it serves an input of the engine.
     claimed: bool,
+    /// Whether it erased what may still stand in the write-ahead log.
+    erased: Cell<bool>,
     /// Number of the latest claimed transaction that was committed.
     last_claimed: &'vault mut u64,
 }
 
 impl<'vault> Transaction<'vault> {
     pub(crate) fn begin(
-        connection: &'vault mut Connection,
+        connection: &'vault Connection,
         number: u64,
         last_claimed: &'vault mut u64,
     ) -> Result<Self, VaultError> {
-        let inner = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        Ok(Self { inner, number, claimed: false, last_claimed })
+        let inner =
+            rusqlite::Transaction::new_unchecked(connection, rusqlite::TransactionBehavior::Immediate)?;
+        Ok(Self { inner, connection, number, claimed: false, erased: Cell::new(false), last_claimed })
     }
 
-    /// Makes all writes durable.
+    /// Makes all writes durable. If something was erased, the write-ahead log is emptied, because it still holds the pages as
+    /// they were; should that fail, it is done when the vault is opened next.
     pub fn commit(self) -> Result<(), VaultError> {
         self.inner.commit()?;
         if self.claimed {
             *self.last_claimed = self.number;
         }
+        if self.erased.get() {
+            empty_log(self.connection)?;
+        }
         Ok(())
+    }
+
+    /// Notes that this transaction erases something for good.
+    pub(crate) fn note_erased(&self) {
+        self.erased.set(true);
     }
 
     /// Which transaction of this open vault this is, from 1 on.
@@ -93,4 +109,10 @@ impl<'vault> Transaction<'vault> {
     pub(crate) fn exists(&self, sql: &str, values: &[&dyn ToSql]) -> Result<bool, VaultError> {
         Ok(self.inner.prepare_cached(sql)?.exists(values)?)
     }
+}
+
+/// Brings everything from the write-ahead log into the database and cuts the log to nothing.
+pub(crate) fn empty_log(connection: &Connection) -> Result<(), VaultError> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    Ok(())
 }

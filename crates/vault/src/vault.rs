@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use tacite_model::Secret;
 use zeroize::Zeroizing;
 
+use crate::transaction::empty_log;
 use crate::{Transaction, VaultError};
 
 #[cfg(feature = "snapshot")]
@@ -49,12 +50,14 @@ impl Vault {
     /// Begins a transaction. Its effects on the outside must wait for [`Transaction::commit`].
     pub fn transaction(&mut self) -> Result<Transaction<'_>, VaultError> {
         self.begun += 1;
-        Transaction::begin(&mut self.connection, self.begun, &mut self.last_claimed)
+        Transaction::begin(&self.connection, self.begun, &mut self.last_claimed)
     }
 
     fn prepare(mut connection: Connection) -> Result<Self, VaultError> {
         configure(&connection)?;
         embedded::migrations::runner().run(&mut connection)?;
+        // A process that died after it had erased something may have left it in the log.
+        empty_log(&connection)?;
         Ok(Self { connection, begun: 0, last_claimed: 0 })
     }
 }

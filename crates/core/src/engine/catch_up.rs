@@ -3,13 +3,14 @@
 //! Invariant: a page's rows and the cursor behind them are stored together; pages are read one after the other.
 
 use tacite_model::limits::SYNC_PAGE_ROWS_MAX;
-use tacite_model::{DeviceId, MessageId, Timestamp};
+use tacite_model::{AccountId, DeviceId, MessageId, Timestamp};
 use tacite_vault::{Cursor, MessageState};
 use tacite_wire::Frame;
 use tacite_wire::proto::{self, DeliveryState, Sync, SyncPage};
 
 use super::commands::{Answer, Reply, Waiting};
 use super::contacts::apply_contact;
+use super::conversation::{proven_state, recipient_of};
 use super::link::Phase;
 use super::outbox::device_served;
 use super::{Engine, Turn};
@@ -99,16 +100,16 @@ pub(super) fn message_state(number: i32) -> Option<MessageState> {
     }
 }
 
-/// Advances a message of ours, whether it is still in the outbox (the answer was lost) or not.
+/// Advances a content of ours, whether it is still in the outbox (the answer was lost) or not.
 fn apply_state(turn: &mut Turn<'_, '_>, row: &proto::MessageState) -> Result<(), CoreError> {
-    let account = turn.account()?;
     let Ok(message_id) = MessageId::try_from(row.message_id.as_ref()) else { return Ok(()) };
+    let Ok(recipient_id) = AccountId::try_from(row.recipient_id.as_ref()) else { return Ok(()) };
     let Ok(device_id) = DeviceId::try_from(row.recipient_device) else { return Ok(()) };
     let Some(state) = message_state(row.state) else { return Ok(()) };
-    let Some(message) = turn.tx.message(account.account_id, message_id)? else { return Ok(()) };
-    if message.peer_id.as_bytes().as_slice() != row.recipient_id.as_ref() {
+    if recipient_of(turn, message_id)? != Some(recipient_id) {
         return Ok(());
     }
+    let state = proven_state(turn, message_id, recipient_id, device_id, (state, row.proof.as_ref()))?;
     device_served(turn, message_id, device_id, state)
 }
 

@@ -34,6 +34,14 @@ pub(crate) enum Waiting {
         request: RequestId,
         opcode: Opcode,
     },
+    MarkRead {
+        sender_id: AccountId,
+        position: i64,
+    },
+    /// Presence or typing.
+    Passing {
+        opcode: Opcode,
+    },
     Message {
         recipient_id: AccountId,
         device_id: DeviceId,
@@ -69,7 +77,8 @@ impl Waiting {
             Self::Acknowledge => Opcode::ACKNOWLEDGE,
             Self::PublishKeys { .. } => Opcode::PUBLISH_KEYS,
             Self::FetchKeys { .. } => Opcode::FETCH_KEYS,
-            Self::Errand { opcode, .. } => *opcode,
+            Self::Errand { opcode, .. } | Self::Passing { opcode } => *opcode,
+            Self::MarkRead { .. } => Opcode::MARK_READ,
             Self::Message { .. } => Opcode::SEND_DIRECT,
         }
     }

@@ -18,6 +18,7 @@ struct Row {
     handle: Handle,
     state: ContactState,
     conversation_id: Option<ConversationId>,
+    blocked: bool,
     updated_at: Timestamp,
 }
 
@@ -45,8 +46,17 @@ pub(super) fn apply_answer(
     if kind.handle() != Some(&row.handle) {
         return Ok(None);
     }
-    turn.tx.take_consent(&row.handle)?;
-    let consents = !matches!(kind, ErrandKind::RefuseContact(_));
+    if !matches!(kind, ErrandKind::BlockContact(_) | ErrandKind::UnblockContact(_)) {
+        turn.tx.take_consent(&row.handle)?;
+    }
+    // To block somebody, or not any more, says nothing else about them.
+    let consents = match kind {
+        ErrandKind::RefuseContact(_) => false,
+        ErrandKind::BlockContact(_) | ErrandKind::UnblockContact(_) => {
+            turn.tx.contact(row.account_id)?.is_some_and(|known| known.consented)
+        }
+        _ => true,
+    };
     apply_row(turn, row, consents)
 }
 
@@ -80,26 +90,42 @@ fn apply_row(turn: &mut Turn<'_, '_>, row: Row, consents: bool) -> Result<Option
     };
     let known = turn.tx.contact(row.account_id)?;
     let changed = known.as_ref().is_none_or(|known| known.standing != standing);
-    let (identity_key, own_name, verified) = match known {
-        Some(known) => (known.identity_key, known.own_name, known.verified),
-        None => (None, String::new(), false),
-    };
+    let was_blocked = known.as_ref().is_some_and(|known| known.blocked);
+    let known = known.unwrap_or_else(|| nobody_yet(row.account_id, row.handle.clone(), standing));
     let contact = Contact {
-        account_id: row.account_id,
         handle: row.handle,
         standing,
         consented: matches!(standing, Standing::Asked | Standing::Accepted),
         conversation_id: row.conversation_id,
-        identity_key,
-        own_name,
-        verified,
+        blocked: row.blocked,
         updated_at: row.updated_at,
+        ..known
     };
     turn.tx.save_contact(&contact)?;
     if changed {
         turn.tell(Event::ContactChanged { handle: contact.handle.clone(), standing });
     }
+    if was_blocked != contact.blocked {
+        turn.tell(Event::ContactBlocked { handle: contact.handle.clone(), blocked: contact.blocked });
+    }
     Ok(Some(contact))
+}
+
+/// Somebody of whom nothing is known but what the server says.
+fn nobody_yet(account_id: AccountId, handle: Handle, standing: Standing) -> Contact {
+    Contact {
+        account_id,
+        handle,
+        standing,
+        consented: false,
+        conversation_id: None,
+        identity_key: None,
+        own_name: String::new(),
+        verified: false,
+        notes: String::new(),
+        blocked: false,
+        updated_at: Timestamp::default(),
+    }
 }
 
 impl Row {
@@ -113,6 +139,7 @@ impl Row {
             handle: contact.handle.parse().ok()?,
             state: ContactState::try_from(contact.state).ok()?,
             conversation_id,
+            blocked: contact.blocked,
             updated_at: Timestamp::from_ms(contact.updated_at_ms),
         })
     }

@@ -30,6 +30,8 @@ const PUSHES: &[(Opcode, (Needs, PushHandler))] = &[
     (Opcode::KEYS_LOW, (Needs::CaughtUp, Engine::keys_low)),
     (Opcode::LEVEL, (Needs::CaughtUp, Engine::level)),
     (Opcode::LINK_ERROR, (Needs::Nothing, Engine::link_error)),
+    (Opcode::PRESENCE_CHANGED, (Needs::CaughtUp, Engine::presence_changed)),
+    (Opcode::TYPING_CHANGED, (Needs::CaughtUp, Engine::typing_changed)),
 ];
 
 const ANSWERS: &[(Opcode, AnswerHandler)] = &[
@@ -48,6 +50,11 @@ const ANSWERS: &[(Opcode, AnswerHandler)] = &[
     (Opcode::REFUSE_CONTACT, Engine::errand_answered),
     (Opcode::ACKNOWLEDGE, Engine::acknowledge_answered),
     (Opcode::SYNC, Engine::sync_answered),
+    (Opcode::MARK_READ, Engine::mark_read_answered),
+    (Opcode::BLOCK_CONTACT, Engine::errand_answered),
+    (Opcode::UNBLOCK_CONTACT, Engine::errand_answered),
+    (Opcode::SET_PRESENCE, Engine::passing_answered),
+    (Opcode::SET_TYPING, Engine::passing_answered),
 ];
 
 impl Engine {

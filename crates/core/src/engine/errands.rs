@@ -4,8 +4,8 @@
 //! asked whether its aim has been reached meanwhile (its answer may have been lost, its effect has come by `sync`).
 
 use tacite_model::Handle;
-use tacite_vault::{AccountStanding, Standing};
-use tacite_wire::proto::{self, AnswerContact, Empty};
+use tacite_vault::{AccountStanding, Contact, Standing};
+use tacite_wire::proto::{self, AnswerContact, BlockContact, Empty};
 use tacite_wire::{Code, Opcode};
 
 use super::commands::{Answer, Reply, Waiting};
@@ -29,6 +29,8 @@ pub(crate) enum ErrandKind {
     RequestContact(Handle),
     AcceptContact(Handle),
     RefuseContact(Handle),
+    BlockContact(Handle),
+    UnblockContact(Handle),
     LogOut,
 }
 
@@ -36,6 +38,7 @@ pub(crate) enum ErrandKind {
 enum Step {
     RequestContact(proto::RequestContact),
     AnswerContact(AnswerContact),
+    BlockContact(BlockContact),
     LogOut,
     Reached(Outcome),
     Refuse(Problem),
@@ -44,9 +47,11 @@ enum Step {
 impl ErrandKind {
     pub(super) const fn handle(&self) -> Option<&Handle> {
         match self {
-            Self::RequestContact(handle) | Self::AcceptContact(handle) | Self::RefuseContact(handle) => {
-                Some(handle)
-            }
+            Self::RequestContact(handle)
+            | Self::AcceptContact(handle)
+            | Self::RefuseContact(handle)
+            | Self::BlockContact(handle)
+            | Self::UnblockContact(handle) => Some(handle),
             Self::LogOut => None,
         }
     }
@@ -56,6 +61,8 @@ impl ErrandKind {
             Self::RequestContact(_) => Opcode::REQUEST_CONTACT,
             Self::AcceptContact(_) => Opcode::ACCEPT_CONTACT,
             Self::RefuseContact(_) => Opcode::REFUSE_CONTACT,
+            Self::BlockContact(_) => Opcode::BLOCK_CONTACT,
+            Self::UnblockContact(_) => Opcode::UNBLOCK_CONTACT,
             Self::LogOut => Opcode::LOG_OUT,
         }
     }
@@ -72,6 +79,7 @@ impl Engine {
             match next_step(turn, &errand.kind)? {
                 Step::RequestContact(body) => self.command(turn, waiting, &body)?,
                 Step::AnswerContact(body) => self.command(turn, waiting, &body)?,
+                Step::BlockContact(body) => self.command(turn, waiting, &body)?,
                 Step::LogOut => self.command(turn, waiting, &Empty {})?,
                 Step::Reached(outcome) => {
                     self.take_errand(errand.request);
@@ -93,7 +101,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Answers to `jmpu`, `ampu`, `rfmu` and `bye_`.
+    /// Answers to `jmpu`, `ampu`, `rfmu`, `blok`, `unbl` and `bye_`.
     pub(super) fn errand_answered(
         &mut self,
         turn: &mut Turn<'_, '_>,
@@ -172,9 +180,15 @@ impl Engine {
 fn next_step(turn: &Turn<'_, '_>, kind: &ErrandKind) -> Result<Step, CoreError> {
     let Some(handle) = kind.handle() else { return Ok(Step::LogOut) };
     let contact = turn.tx.contact_by_handle(handle)?;
+    if let ErrandKind::BlockContact(_) | ErrandKind::UnblockContact(_) = kind {
+        return Ok(contact.map_or_else(
+            || Step::Refuse(Problem::of(Code::NOT_A_CONTACT)),
+            |contact| block_step(kind, contact),
+        ));
+    }
     let standing = contact.as_ref().map(|contact| contact.standing);
     let reached = |standing| Step::Reached(Outcome::Contact { handle: handle.clone(), standing });
-    let answer = |contact: tacite_vault::Contact| {
+    let answer = |contact: Contact| {
         Step::AnswerContact(AnswerContact { account_id: contact.account_id.as_bytes().to_vec().into() })
     };
     Ok(match (kind, standing) {
@@ -193,9 +207,19 @@ fn next_step(turn: &Turn<'_, '_>, kind: &ErrandKind) -> Result<Step, CoreError> 
     })
 }
 
+fn block_step(kind: &ErrandKind, contact: Contact) -> Step {
+    if contact.blocked == matches!(kind, ErrandKind::BlockContact(_)) {
+        return Step::Reached(Outcome::Contact { handle: contact.handle, standing: contact.standing });
+    }
+    Step::BlockContact(BlockContact { account_id: contact.account_id.as_bytes().to_vec().into() })
+}
+
 /// An errand that is done with leaves no consent behind: what it reached stands with the contact.
 fn withdraw_consent(turn: &Turn<'_, '_>, kind: &ErrandKind) -> Result<(), CoreError> {
-    if let Some(handle) = kind.handle() {
+    if let ErrandKind::RequestContact(handle)
+    | ErrandKind::AcceptContact(handle)
+    | ErrandKind::RefuseContact(handle) = kind
+    {
         turn.tx.take_consent(handle)?;
     }
     Ok(())

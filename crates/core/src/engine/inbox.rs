@@ -8,17 +8,26 @@
 //! - A message that cannot be opened leaves a trace in the conversation and is told: it is never lost in silence.
 
 use tacite_model::limits::{ACKNOWLEDGEMENTS_PER_FRAME_MAX, UNACKNOWLEDGED_MAX};
-use tacite_model::{AccountId, DeviceId, MessageId, Timestamp};
-use tacite_seal::{Body, Content, ContentError, Sealed};
+use tacite_model::{AccountId, DeviceId, MessageId, MessageName};
+use tacite_seal::{Content, ContentError, Sealed};
 use tacite_vault::{Account, Contact, Message, MessageState, Standing};
 use tacite_wire::Frame;
 use tacite_wire::proto::{Acknowledge, Envelope, MessageRef};
 
 use super::commands::{Answer, Reply, Waiting};
+use super::conversation::{Applied, apply, incoming, known_proof, proof_of_receipt};
 use super::outbox::DIRECT_MESSAGE;
 use super::{Engine, Turn};
 use crate::session::{self, OpenError, Party, Peer};
 use crate::{CoreError, Problem};
+
+/// A message that is stored and to be acknowledged.
+#[derive(Debug, Clone)]
+pub(crate) struct Acknowledgement {
+    name: MessageName,
+    /// What convinces the sender; `None`: the sender is not to be told (T44).
+    proof: Option<[u8; 16]>,
+}
 
 /// Acknowledgements that wait for the answer to the one before: more than a server may push unacknowledged.
 const WAITING_MAX: usize = 4 * UNACKNOWLEDGED_MAX;
@@ -33,15 +42,16 @@ impl Engine {
         let Some(envelope) = self.read::<Envelope>(turn, frame) else { return Ok(()) };
         // Without a sender there is nothing to acknowledge: the server's own fault.
         let Ok(sender_id) = AccountId::try_from(envelope.sender_id.as_ref()) else { return Ok(()) };
-        let message_id = frame.header.message_id;
-        if !turn.tx.is_seen(sender_id, message_id)? {
-            if is_undecided(turn, sender_id)? {
-                self.leave_waiting(turn, sender_id);
-                return Ok(());
-            }
-            receive(turn, sender_id, message_id, &envelope)?;
-        }
-        self.acknowledgements.push((sender_id, message_id));
+        let name = MessageName { author_id: sender_id, message_id: frame.header.message_id };
+        let proof = if turn.tx.is_seen(sender_id, name.message_id)? {
+            known_proof(turn, name)?
+        } else if is_undecided(turn, sender_id)? {
+            self.leave_waiting(turn, sender_id);
+            return Ok(());
+        } else {
+            receive(turn, name, &envelope)?
+        };
+        self.acknowledgements.push(Acknowledgement { name, proof });
         if self.acknowledgements.len() > WAITING_MAX {
             self.distrust_link(turn);
         }
@@ -54,11 +64,13 @@ impl Engine {
             return Ok(());
         }
         let count = self.acknowledgements.len().min(ACKNOWLEDGEMENTS_PER_FRAME_MAX);
-        let messages = self.acknowledgements.drain(..count).map(|(sender_id, message_id)| MessageRef {
-            sender_id: sender_id.as_bytes().to_vec().into(),
-            message_id: message_id.as_bytes().to_vec().into(),
-            ..MessageRef::default()
-        });
+        let messages =
+            self.acknowledgements.drain(..count).map(|Acknowledgement { name, proof }| MessageRef {
+                sender_id: name.author_id.as_bytes().to_vec().into(),
+                message_id: name.message_id.as_bytes().to_vec().into(),
+                proof: proof.map_or_else(Vec::new, |proof| proof.to_vec()).into(),
+                silent: proof.is_none(),
+            });
         let body = Acknowledge { messages: messages.collect() };
         self.command(turn, Waiting::Acknowledge, &body)
     }
@@ -96,42 +108,38 @@ impl Engine {
     }
 }
 
-/// Opens and stores a message that was not received before.
+/// Opens and applies a message that was not received before; the proof for its sender, who is not to be told of everything.
 fn receive(
     turn: &mut Turn<'_, '_>,
-    sender_id: AccountId,
-    message_id: MessageId,
+    name: MessageName,
     envelope: &Envelope,
-) -> Result<(), CoreError> {
+) -> Result<Option<[u8; 16]>, CoreError> {
     let account = turn.account()?;
-    let Some(contact) = turn.tx.contact(sender_id)? else { return Ok(()) };
-    if contact.standing == Standing::Refused {
-        return Ok(());
+    let Some(contact) = turn.tx.contact(name.author_id)? else { return Ok(None) };
+    if contact.standing == Standing::Refused || contact.blocked {
+        return Ok(None);
     }
-    let Ok(device_id) = DeviceId::try_from(envelope.sender_device) else { return Ok(()) };
+    let Ok(device_id) = DeviceId::try_from(envelope.sender_device) else { return Ok(None) };
     if !is_for(&account, envelope) {
-        return Ok(());
+        return Ok(None);
     }
-    turn.tx.mark_seen(sender_id, message_id)?;
-    let peer = Peer { account_id: sender_id, device_id };
-    match open(turn, &account, &contact, peer, message_id, envelope)? {
+    turn.tx.mark_seen(name.author_id, name.message_id)?;
+    let peer = Peer { account_id: name.author_id, device_id };
+    match open(turn, &account, &contact, peer, name.message_id, envelope)? {
         Ok(content) => {
-            let Body::Text(text) = content.body;
-            let message = incoming(sender_id, message_id, turn.now, text, content.sent_at);
-            if turn.tx.add_message(&message)? {
-                turn.tell_message_received(message, contact.handle);
+            let key = content.receipt_key.clone();
+            match apply(turn, &contact, content)? {
+                Applied::Shown => proof_of_receipt(turn, name.message_id, &key).map(Some),
+                Applied::Silent => Ok(None),
             }
         }
         Err(problem) => {
-            let message = Message {
-                state: MessageState::Unreadable,
-                ..incoming(sender_id, message_id, turn.now, String::new(), turn.now)
-            };
-            turn.tx.add_message(&message)?;
+            let placeholder = incoming(turn, name, String::new());
+            turn.tx.add_message(&Message { state: MessageState::Unreadable, ..placeholder })?;
             turn.notice(problem);
+            Ok(None)
         }
     }
-    Ok(())
 }
 
 /// Whether the person has neither asked, accepted nor refused the sender. The server's news of an acceptance may come after
@@ -175,23 +183,4 @@ fn open(
         ContentError::UnknownKind => Problem::message_too_new(&contact.handle),
         ContentError::Malformed | ContentError::OtherMessage | ContentError::TextLength(_) => unreadable(),
     }))
-}
-
-fn incoming(
-    sender_id: AccountId,
-    message_id: MessageId,
-    now: Timestamp,
-    text: String,
-    sent_at: Timestamp,
-) -> Message {
-    Message {
-        sender_id,
-        message_id,
-        peer_id: sender_id,
-        outgoing: false,
-        text,
-        sent_at,
-        stored_at: now,
-        state: MessageState::Received,
-    }
 }

@@ -2,11 +2,11 @@
 //!
 //! Invariant: every intent is answered exactly once, here or by whatever it was turned into.
 
-use tacite_model::limits::TEXT_BYTES_MAX;
-use tacite_model::{Handle, MessageId, Secret};
-use tacite_vault::{AccountStanding, Message, MessageState, Standing};
+use tacite_model::Secret;
+use tacite_vault::AccountStanding;
 use tacite_wire::Code;
 
+use super::conversation;
 use super::errands::{Errand, ErrandKind};
 use super::link::Phase;
 use super::log_in::LogIn;
@@ -61,7 +61,15 @@ impl Engine {
             Intent::RefuseContact { handle } => {
                 self.intend_errand(turn, request, ErrandKind::RefuseContact(handle))?
             }
-            Intent::SendText { to, text } => queue_text(turn, request, &to, text)?,
+            Intent::BlockContact { handle } => {
+                self.intend_errand(turn, request, ErrandKind::BlockContact(handle))?
+            }
+            Intent::UnblockContact { handle } => {
+                self.intend_errand(turn, request, ErrandKind::UnblockContact(handle))?
+            }
+            Intent::SetPresence { presence } => self.intend_presence(turn, request, presence),
+            Intent::SetTyping { to, typing } => self.intend_typing(turn, request, &to, typing)?,
+            wish => perform_wish(turn, request, wish)?,
         };
         if let Some(problem) = refusal {
             turn.tell(Event::Failed(request, problem));
@@ -138,7 +146,7 @@ impl Engine {
             ErrandKind::RefuseContact(handle) => {
                 turn.tx.take_consent(handle)?;
             }
-            ErrandKind::LogOut => {}
+            ErrandKind::BlockContact(_) | ErrandKind::UnblockContact(_) | ErrandKind::LogOut => {}
         }
         self.errands.push(Errand { request, kind, sent: false });
         Ok(None)
@@ -152,36 +160,19 @@ impl Engine {
     }
 }
 
-/// Puts a text into the vault and its outbox.
-fn queue_text(
+/// What the vault alone can do is done at once.
+fn perform_wish(
     turn: &mut Turn<'_, '_>,
     request: RequestId,
-    to: &Handle,
-    text: String,
+    wish: Intent,
 ) -> Result<Option<Problem>, CoreError> {
-    let Some(account) = turn.tx.account()? else { return Ok(Some(Problem::not_registered())) };
-    if !(1..=TEXT_BYTES_MAX).contains(&text.len()) {
-        return Ok(Some(Problem::text_length()));
+    match conversation::perform(turn, wish)? {
+        Ok(outcome) => {
+            turn.tell(Event::Done(request, outcome));
+            Ok(None)
+        }
+        Err(problem) => Ok(Some(problem)),
     }
-    let contact = turn.tx.contact_by_handle(to)?;
-    let Some(contact) = contact.filter(|contact| contact.standing == Standing::Accepted) else {
-        return Ok(Some(Problem::of(Code::NOT_A_CONTACT)));
-    };
-    let message_id = MessageId::random(turn.rng);
-    let message = Message {
-        sender_id: account.account_id,
-        message_id,
-        peer_id: contact.account_id,
-        outgoing: true,
-        text,
-        sent_at: turn.now,
-        stored_at: turn.now,
-        state: MessageState::Queued,
-    };
-    turn.tx.add_message(&message)?;
-    turn.tx.enqueue(message_id, contact.account_id)?;
-    turn.tell(Event::Done(request, Outcome::Queued { message_id }));
-    Ok(None)
 }
 
 fn check_secrets(password: &Secret<String>, words: &Secret<String>) -> Option<Problem> {

@@ -299,6 +299,8 @@ impl Engine {
         self.link.waiting.clear();
         self.lanes.clear();
         self.acknowledgements.clear();
+        self.reads.forget_link();
+        self.passing.forget_link();
         self.left_waiting.clear();
         self.held.clear();
         self.keys.forget_link();

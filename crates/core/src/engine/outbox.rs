@@ -9,14 +9,14 @@
 //! - A message has come as far as on the device where it has come farthest.
 
 use tacite_model::limits::UNACKNOWLEDGED_MAX;
-use tacite_model::{AccountId, DeviceId, MessageId, Timestamp};
-use tacite_seal::{Body, Content};
-use tacite_vault::{Account, MessageState, OutboxEntry, Standing};
+use tacite_model::{AccountId, DeviceId, MessageId, Secret, Timestamp};
+use tacite_vault::{MessageState, OutboxEntry, Standing};
 use tacite_wire::Code;
 use tacite_wire::proto::{self, Envelope};
 
 use super::catch_up::message_state;
 use super::commands::{Answer, Reply, Waiting};
+use super::conversation::{adopt, advance_sent, proven_state};
 use super::link::backoff_ms;
 use super::{Engine, Turn};
 use crate::session::{self, Party, Peer};
@@ -106,6 +106,8 @@ impl Engine {
             Reply::Finished => {
                 let Some(row) = self.read::<proto::MessageState>(turn, answer.frame) else { return Ok(()) };
                 let state = message_state(row.state).unwrap_or(MessageState::Sent);
+                let claim = (state, row.proof.as_ref());
+                let state = proven_state(turn, message_id, recipient_id, device_id, claim)?;
                 device_served(turn, message_id, device_id, state)?;
                 self.free_lane(recipient_id, message_id).attempt = 0;
                 Ok(())
@@ -233,11 +235,7 @@ pub(super) fn device_served(
     if is_news && turn.tx.envelope_count(message_id)? == 0 {
         turn.tx.dequeue(message_id)?;
     }
-    let account = turn.account()?;
-    if let Some(message) = turn.tx.advance_message(account.account_id, message_id, state)? {
-        turn.tell_message_changed(message)?;
-    }
-    Ok(())
+    advance_sent(turn, message_id, state)
 }
 
 /// Fresh keys have come: what is to be sealed again for devices without any is given up. A message that no device has, and
@@ -274,11 +272,7 @@ pub(super) fn fail_messages_to(turn: &mut Turn<'_, '_>, recipient_id: AccountId)
 /// Takes a message out of the outbox that will never be sent.
 fn fail_message(turn: &mut Turn<'_, '_>, message_id: MessageId) -> Result<(), CoreError> {
     turn.tx.dequeue(message_id)?;
-    let account = turn.account()?;
-    if let Some(message) = turn.tx.advance_message(account.account_id, message_id, MessageState::Failed)? {
-        turn.tell_message_changed(message)?;
-    }
-    Ok(())
+    advance_sent(turn, message_id, MessageState::Failed)
 }
 
 /// Seals a message for every device with which there is a session; false if there is none.
@@ -306,21 +300,15 @@ fn seal_for(
     device_id: DeviceId,
 ) -> Result<Option<Vec<u8>>, CoreError> {
     let account = turn.account()?;
-    let content = content_of(turn, &account, entry)?;
+    let content = content_of(turn, entry)?;
     let peer = Peer { account_id: entry.recipient_id, device_id };
-    session::seal(turn.tx, &Party::new(&account)?, peer, &content, turn.now, turn.rng)
+    session::seal(turn.tx, &Party::new(&account)?, peer, content.expose(), turn.now, turn.rng)
 }
 
-fn content_of(
-    turn: &Turn<'_, '_>,
-    account: &Account,
-    entry: &OutboxEntry,
-) -> Result<zeroize::Zeroizing<Vec<u8>>, CoreError> {
-    let message = turn
-        .tx
-        .message(account.account_id, entry.message_id)?
-        .ok_or(CoreError::Internal("an outbox entry without its message"))?;
-    let content =
-        Content { message_id: message.message_id, sent_at: message.sent_at, body: Body::Text(message.text) };
-    content.encode().map_err(|_| CoreError::Internal("a queued text of a length that is not allowed"))
+/// What is sealed: word for word what was stored when it was written.
+fn content_of(turn: &mut Turn<'_, '_>, entry: &OutboxEntry) -> Result<Secret<Vec<u8>>, CoreError> {
+    match turn.tx.sent_content(entry.message_id)? {
+        Some(sent) => Ok(sent.content),
+        None => adopt(turn, entry),
+    }
 }

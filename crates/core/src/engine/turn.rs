@@ -1,7 +1,7 @@
 //! One input's surroundings: the vault transaction, the time, chance, and the effects that it brings about.
 
 use rand_core::CryptoRng;
-use tacite_model::{Handle, Timestamp};
+use tacite_model::{Handle, MessageName, Timestamp};
 use tacite_vault::{Account, Message, Transaction};
 use tacite_wire::Frame;
 
@@ -45,17 +45,28 @@ impl<'t, 'v> Turn<'t, 'v> {
         self.effects.push(Effect::WakeAt(at));
     }
 
-    /// Tells that a message of ours has advanced.
+    /// Tells that a message has changed.
     pub(crate) fn tell_message_changed(&mut self, message: Message) -> Result<(), CoreError> {
         if let Some(peer) = self.peer_handle(&message)? {
-            self.tell(Event::MessageChanged(message_view(message, peer)));
+            let view = message_view(self.tx, message, peer)?;
+            self.tell(Event::MessageChanged(view));
         }
         Ok(())
     }
 
+    /// Tells that the message of this name has changed, as it stands in the vault now.
+    pub(crate) fn tell_changed(&mut self, name: MessageName) -> Result<(), CoreError> {
+        match self.tx.message(name.author_id, name.message_id)? {
+            Some(message) => self.tell_message_changed(message),
+            None => Ok(()),
+        }
+    }
+
     /// Tells that a message has arrived.
-    pub(crate) fn tell_message_received(&mut self, message: Message, peer: Handle) {
-        self.tell(Event::MessageReceived(message_view(message, peer)));
+    pub(crate) fn tell_message_received(&mut self, message: Message, peer: Handle) -> Result<(), CoreError> {
+        let view = message_view(self.tx, message, peer)?;
+        self.tell(Event::MessageReceived(view));
+        Ok(())
     }
 
     /// The account; its absence where a link is signed in is our own fault.

@@ -45,19 +45,21 @@ fn refuse(world: &mut World, command: &Frame, code: Code, retry_after_ms: u64) {
 
 /// A device's copy of a message has come to a state.
 fn finish(world: &mut World, command: &Frame, state: DeliveryState) {
-    let row = row_of(command, state);
+    let row = row_of(world, command, state);
     answer(world, command, Status::FINISHED, Code::DONE, &row);
 }
 
-fn row_of(command: &Frame, state: DeliveryState) -> proto::MessageState {
+/// Proven as by the device of the recipient.
+fn row_of(world: &mut World, command: &Frame, state: DeliveryState) -> proto::MessageState {
     let envelope: Envelope = command.read().unwrap();
+    let proof = world.device("alice").proof_for(command, state);
     proto::MessageState {
         message_id: command.header.message_id.as_bytes().to_vec().into(),
         recipient_id: envelope.recipient_id,
         recipient_device: envelope.recipient_device,
         state: state.into(),
         at_ms: 1,
-        ..proto::MessageState::default()
+        proof: proof.into(),
     }
 }
 
@@ -122,7 +124,7 @@ fn a_pause_for_somebody_to_whom_nothing_is_left_to_send_is_forgotten() {
     world.send("alice", "bob", "one");
     let one = sent(&world)[0].clone();
     refuse(&mut world, &one, Code::STORAGE_FULL, 5000);
-    let row = row_of(&one, DeliveryState::Received);
+    let row = row_of(&mut world, &one, DeliveryState::Received);
     let push = Frame::command(Opcode::STATE_CHANGED, one.header.message_id, world.now, &row).unwrap();
     world.input("alice", Input::Frame(push));
     assert!(inputs_in(&mut world, 30_000) <= 1);
@@ -157,7 +159,7 @@ fn deny_the_second_device(world: &mut World, bundles: &KeyBundles) {
     finish(world, &first, DeliveryState::Sent);
     let second = sent(world)[1].clone();
     refuse(world, &second, Code::DEVICE_UNKNOWN, 0);
-    let row = row_of(&first, DeliveryState::Received);
+    let row = row_of(world, &first, DeliveryState::Received);
     let push = Frame::command(Opcode::STATE_CHANGED, first.header.message_id, world.now, &row).unwrap();
     world.input("alice", Input::Frame(push));
     assert_eq!(outbox_count(world), 1, "the second device still has none");

@@ -65,6 +65,8 @@ pub(crate) struct Server {
     /// What became of every message ever taken.
     pub(crate) places: BTreeMap<(AccountId, MessageId), Place>,
     pub(crate) states: BTreeMap<(AccountId, MessageId), StateRow>,
+    /// What accounts have said of their presence.
+    pub(crate) presences: BTreeMap<AccountId, i32>,
     /// Frames to links, in order.
     pub(crate) out: VecDeque<(LinkId, Frame)>,
     /// Every command that came, for tests to look at.
@@ -94,6 +96,7 @@ impl Server {
             queues: BTreeMap::new(),
             places: BTreeMap::new(),
             states: BTreeMap::new(),
+            presences: BTreeMap::new(),
             out: VecDeque::new(),
             commands: Vec::new(),
             mischief: BTreeMap::new(),
@@ -198,6 +201,11 @@ impl Server {
             Opcode::SYNC => self.sync(link_id, account_id, frame),
             Opcode::SEND_DIRECT => self.send_direct(link_id, account_id, frame),
             Opcode::ACKNOWLEDGE => self.acknowledge(link_id, account_id, frame),
+            Opcode::MARK_READ => self.mark_read(link_id, account_id, frame),
+            Opcode::BLOCK_CONTACT => self.block_contact(link_id, account_id, frame, true),
+            Opcode::UNBLOCK_CONTACT => self.block_contact(link_id, account_id, frame, false),
+            Opcode::SET_PRESENCE => self.set_presence(link_id, account_id, frame),
+            Opcode::SET_TYPING => self.set_typing(link_id, account_id, frame),
             _ => self.refuse(link_id, frame, Code::NOT_OFFERED),
         }
     }

@@ -3,18 +3,17 @@
 //! Invariants: nothing happens but what the test asks for; the same calls give the same world. A device is driven as the
 //! contract demands: transaction, handle, commit, effects in order.
 
+mod device;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use prost::Message;
 use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
-use tacite_core::{
-    Core, Effect, Event, Input, Intent, LinkStatus, MessageState, MessageView, Outcome, Problem, RequestId,
-    Standing, Transaction, Vault, queries,
-};
-use tacite_model::{AccountId, DeviceId, Handle, Secret, Timestamp};
+use tacite_core::{Core, Effect, Event, Input, Intent, RequestId, Standing, Vault};
+use tacite_model::{AccountId, DeviceId, Handle, MessageId, Secret, Timestamp};
+use tacite_seal::{Body, Content, ReceiptKey};
 use tacite_signal::IdentityKeyPair;
-use tacite_vault::{AccountStanding, Contact};
+use tacite_vault::{AccountStanding, Contact, SentContent};
 use tacite_wire::proto::ContactState;
 use tacite_wire::{Frame, Opcode, Status};
 
@@ -161,6 +160,8 @@ impl World {
                 identity_key: None,
                 own_name: String::new(),
                 verified: false,
+                notes: String::new(),
+                blocked: false,
                 updated_at: Timestamp::from_ms(0),
             };
             let tx = self.device(name).vault.transaction().unwrap();
@@ -193,7 +194,40 @@ impl World {
 
     /// Queues a text from one to another.
     pub(crate) fn send(&mut self, from: &'static str, to: &str, text: &str) -> RequestId {
-        self.intend(from, Intent::SendText { to: to.parse().unwrap(), text: text.to_owned() })
+        self.intend(from, Intent::SendText { to: to.parse().unwrap(), text: text.to_owned(), reply_to: None })
+    }
+
+    /// Lets a device tell something that its own engine would not.
+    pub(crate) fn tell(&mut self, name: &'static str, to: &str, body: Body) -> MessageId {
+        let (now, recipient_id) = (self.now, self.account_id(to));
+        let device = self.device(name);
+        let message_id = MessageId::random(&mut device.rng);
+        let tx = device.vault.transaction().unwrap();
+        let content = Content {
+            message_id,
+            sent_at: now,
+            previous_id: tx.last_sent_id(recipient_id).unwrap(),
+            body,
+            receipt_key: ReceiptKey::from_bytes([9; 32]),
+            expiry: None,
+            original_id: None,
+        };
+        let sent = SentContent {
+            position: 0,
+            message_id,
+            recipient_id,
+            previous_id: content.previous_id,
+            subject: None,
+            content: Secret::new(content.encode().unwrap().to_vec()),
+            sent_at: now,
+        };
+        tx.add_sent_content(&sent).unwrap();
+        tx.set_last_sent_id(recipient_id, message_id).unwrap();
+        tx.enqueue(message_id, recipient_id).unwrap();
+        tx.commit().unwrap();
+        self.input(name, Input::Timer);
+        self.settle();
+        message_id
     }
 
     /// One input, as the contract demands; a planned crash happens here.
@@ -385,96 +419,5 @@ impl World {
 
     fn name_of(&self, link_id: LinkId) -> Option<&'static str> {
         self.devices.iter().find(|(_, device)| device.link == Some(link_id)).map(|(name, _)| *name)
-    }
-}
-
-impl Device {
-    fn new(name: &'static str, seed: u64) -> Self {
-        Self {
-            handle: name.parse().unwrap(),
-            vault: Vault::open_in_memory().unwrap(),
-            core: Core::new(),
-            events: Vec::new(),
-            link: None,
-            opening: None,
-            wake_at: None,
-            rng: ChaCha20Rng::seed_from_u64(seed),
-            requests: 0,
-            inputs: 0,
-            crash: None,
-        }
-    }
-
-    /// What the engine's queries say.
-    pub(crate) fn ask<T>(&mut self, question: impl FnOnce(&Transaction<'_>) -> T) -> T {
-        question(&self.vault.transaction().unwrap())
-    }
-
-    /// The conversation with somebody, from the vault.
-    pub(crate) fn history(&mut self, peer: &str) -> Vec<MessageView> {
-        let peer = peer.parse().unwrap();
-        self.ask(|tx| queries::history(tx, &peer, 10_000).unwrap().unwrap_or_default())
-    }
-
-    /// The texts that came from somebody, in the order of the vault.
-    pub(crate) fn received(&mut self, peer: &str) -> Vec<String> {
-        let history = self.history(peer);
-        history.into_iter().filter(|message| !message.outgoing).map(|message| message.text).collect()
-    }
-
-    /// The states of what went to somebody.
-    pub(crate) fn sent_states(&mut self, peer: &str) -> Vec<MessageState> {
-        let history = self.history(peer);
-        history.into_iter().filter(|message| message.outgoing).map(|message| message.state).collect()
-    }
-
-    /// The texts that the view was told of as they came.
-    pub(crate) fn told(&self) -> Vec<&str> {
-        self.events
-            .iter()
-            .filter_map(|event| match event {
-                Event::MessageReceived(view) => Some(view.text.as_str()),
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// The words of the notices told.
-    pub(crate) fn notices(&self) -> Vec<&'static str> {
-        let word = |event: &Event| match event {
-            Event::Notice(problem) => Some(problem.word),
-            _ => None,
-        };
-        self.events.iter().filter_map(word).collect()
-    }
-
-    /// How an intent was answered; every intent is answered at most once.
-    pub(crate) fn answer(&self, request: RequestId) -> Option<Result<Outcome, Problem>> {
-        let mut answers = self.events.iter().filter_map(|event| match event {
-            Event::Done(id, outcome) if *id == request => Some(Ok(outcome.clone())),
-            Event::Failed(id, problem) if *id == request => Some(Err(problem.clone())),
-            _ => None,
-        });
-        let answer = answers.next();
-        assert!(answers.next().is_none(), "answered twice");
-        answer
-    }
-
-    /// The word of the problem with which an intent failed.
-    pub(crate) fn failure(&self, request: RequestId) -> &'static str {
-        match self.answer(request) {
-            Some(Err(problem)) => problem.word,
-            other => panic!("not failed: {other:?}"),
-        }
-    }
-
-    pub(crate) fn link(&self) -> LinkStatus {
-        self.core.link()
-    }
-
-    pub(crate) fn standing(&mut self, peer: &str) -> Option<Standing> {
-        let peer: Handle = peer.parse().unwrap();
-        let contacts = self.ask(|tx| queries::contacts(tx).unwrap());
-        contacts.into_iter().find(|contact| contact.handle == peer).map(|contact| contact.standing)
     }
 }

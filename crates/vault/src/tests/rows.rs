@@ -1,31 +1,33 @@
 //! Rows of each topic: what goes in comes out, and invariants hold.
 
-use tacite_model::{AccountId, ConversationId, DeviceId, Handle, KeyPin, MessageId, Secret, Timestamp};
-
-use crate::{
-    Account, AccountStanding, Contact, Cursor, Message, MessageState, Prekey, PrekeyKind, Server, Standing,
-    Tokens, Transaction, Vault,
+use tacite_model::{
+    AccountId, ConversationId, DeviceId, Expiry, Handle, KeyPin, MessageId, Secret, Timestamp,
 };
 
-const ALICE: AccountId = AccountId::from_bytes([1; 16]);
-const BOB: AccountId = AccountId::from_bytes([2; 16]);
-const CAROL: AccountId = AccountId::from_bytes([3; 16]);
+use crate::{
+    Account, AccountStanding, Contact, Cursor, Message, MessageKind, MessageState, Prekey, PrekeyKind,
+    Server, Standing, Tokens, Transaction, Vault,
+};
 
-fn with_vault(test: impl FnOnce(&Transaction<'_>)) {
+pub(super) const ALICE: AccountId = AccountId::from_bytes([1; 16]);
+pub(super) const BOB: AccountId = AccountId::from_bytes([2; 16]);
+pub(super) const CAROL: AccountId = AccountId::from_bytes([3; 16]);
+
+pub(super) fn with_vault(test: impl FnOnce(&Transaction<'_>)) {
     let mut vault = Vault::open_in_memory().unwrap();
     let tx = vault.transaction().unwrap();
     test(&tx);
 }
 
-fn handle(name: &str) -> Handle {
+pub(super) fn handle(name: &str) -> Handle {
     name.parse().unwrap()
 }
 
-fn message_id(byte: u8) -> MessageId {
+pub(super) fn message_id(byte: u8) -> MessageId {
     MessageId::from_bytes([byte; 16])
 }
 
-fn message(id: u8, state: MessageState) -> Message {
+pub(super) fn message(id: u8, state: MessageState) -> Message {
     Message {
         sender_id: ALICE,
         message_id: message_id(id),
@@ -35,6 +37,12 @@ fn message(id: u8, state: MessageState) -> Message {
         sent_at: Timestamp::from_ms(u64::from(id)),
         stored_at: Timestamp::from_ms(100),
         state,
+        kind: MessageKind::Text,
+        reply_to: None,
+        edits: 0,
+        deleted: false,
+        expiry: Some(Expiry::DEFAULT),
+        expires_at: None,
     }
 }
 
@@ -48,6 +56,8 @@ fn bob(standing: Standing, updated_at: u64) -> Contact {
         identity_key: Some([5; 33]),
         own_name: "Bobby".to_owned(),
         verified: true,
+        notes: "plays the violin".to_owned(),
+        blocked: true,
         updated_at: Timestamp::from_ms(updated_at),
     }
 }

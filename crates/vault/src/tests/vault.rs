@@ -5,7 +5,7 @@ use std::fs;
 use tacite_model::{AccountId, MessageId, Secret, Timestamp};
 use tempfile::TempDir;
 
-use crate::{Message, MessageState, Vault, VaultError};
+use crate::{Message, MessageKind, MessageState, Vault, VaultError};
 
 fn key(byte: u8) -> Secret<[u8; 32]> {
     Secret::new([byte; 32])
@@ -21,6 +21,12 @@ fn message(text: &str) -> Message {
         sent_at: Timestamp::from_ms(5),
         stored_at: Timestamp::from_ms(6),
         state: MessageState::Queued,
+        kind: MessageKind::Text,
+        reply_to: None,
+        edits: 0,
+        deleted: false,
+        expiry: None,
+        expires_at: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Contacts of the server of the tests, and its record of changes.
 
 use tacite_model::AccountId;
-use tacite_wire::proto::{self, ContactState};
+use tacite_wire::proto::{self, ContactState, Empty};
 use tacite_wire::{Code, Frame, Opcode, Status};
 
 use super::{LinkId, Server};
@@ -10,12 +10,14 @@ use super::{LinkId, Server};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ContactRow {
     pub(crate) state: ContactState,
+    pub(crate) blocked: bool,
     pub(crate) updated_at: u64,
 }
 
 impl Server {
     pub(crate) fn are_contacts(&self, one: AccountId, other: AccountId) -> bool {
-        self.contacts.get(&(one, other)).is_some_and(|row| row.state == ContactState::Accepted)
+        let agrees = |row: &ContactRow| row.state == ContactState::Accepted && !row.blocked;
+        [(one, other), (other, one)].iter().all(|key| self.contacts.get(key).is_some_and(agrees))
     }
 
     /// Sets how two accounts stand, for both.
@@ -27,7 +29,8 @@ impl Server {
     ) {
         for (key, state) in [((one, other), states.0), ((other, one), states.1)] {
             let updated_at = self.tick();
-            self.contacts.insert(key, ContactRow { state, updated_at });
+            let blocked = self.contacts.get(&key).is_some_and(|row| row.blocked);
+            self.contacts.insert(key, ContactRow { state, blocked, updated_at });
         }
     }
 
@@ -70,6 +73,56 @@ impl Server {
         self.answer(link_id, frame, Status::FINISHED, Code::DONE, &row);
         if accepts {
             self.push_contact(other, account_id);
+        }
+    }
+
+    pub(super) fn block_contact(
+        &mut self,
+        link_id: LinkId,
+        account_id: AccountId,
+        frame: &Frame,
+        blocks: bool,
+    ) {
+        let block: proto::BlockContact = frame.read().unwrap();
+        let other = AccountId::try_from(block.account_id.as_ref()).unwrap();
+        let updated_at = self.tick();
+        let row = self.contacts.get_mut(&(account_id, other)).unwrap();
+        (row.blocked, row.updated_at) = (blocks, updated_at);
+        let row = self.contact_row(account_id, other);
+        self.answer(link_id, frame, Status::FINISHED, Code::DONE, &row);
+    }
+
+    /// Whoever is online and has said so themselves is told.
+    pub(super) fn set_presence(&mut self, link_id: LinkId, account_id: AccountId, frame: &Frame) {
+        let said: proto::SetPresence = frame.read().unwrap();
+        self.presences.insert(account_id, said.presence);
+        self.answer(link_id, frame, Status::FINISHED, Code::DONE, &Empty {});
+        let mut present: Vec<AccountId> = self.presences.keys().copied().collect();
+        present.retain(|other| self.are_contacts(account_id, *other));
+        for other in present {
+            self.push_presence(other, account_id);
+            self.push_presence(account_id, other);
+        }
+    }
+
+    fn push_presence(&mut self, to: AccountId, of: AccountId) {
+        let row = proto::AccountPresence {
+            account_id: of.as_bytes().to_vec().into(),
+            presence: self.presences[&of],
+        };
+        let body = proto::PresenceChanged { presences: vec![row] };
+        for link_id in self.links_of(to) {
+            self.push(link_id, Opcode::PRESENCE_CHANGED, tacite_model::MessageId::from_bytes([0; 16]), &body);
+        }
+    }
+
+    pub(super) fn set_typing(&mut self, link_id: LinkId, account_id: AccountId, frame: &Frame) {
+        let said: proto::Typing = frame.read().unwrap();
+        let to = AccountId::try_from(said.account_id.as_ref()).unwrap();
+        self.answer(link_id, frame, Status::FINISHED, Code::DONE, &Empty {});
+        let body = proto::Typing { account_id: account_id.as_bytes().to_vec().into(), typing: said.typing };
+        for to in self.links_of(to) {
+            self.push(to, Opcode::TYPING_CHANGED, tacite_model::MessageId::from_bytes([0; 16]), &body);
         }
     }
 
@@ -121,7 +174,7 @@ impl Server {
             state: row.state.into(),
             conversation_id: vec![8; 16].into(),
             updated_at_ms: row.updated_at,
-            blocked: false,
+            blocked: row.blocked,
         }
     }
 

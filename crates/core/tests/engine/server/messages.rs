@@ -12,6 +12,8 @@ use super::{LinkId, Server};
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) state: DeliveryState,
+    /// What the recipient's device said of the state.
+    proof: Vec<u8>,
     recipient_id: AccountId,
     /// The sender's command while the outcome is open: the message is relayed and not acknowledged.
     open: Option<(LinkId, Frame)>,
@@ -22,6 +24,7 @@ pub(crate) struct Place {
 pub(crate) struct StateRow {
     recipient_id: AccountId,
     pub(crate) state: DeliveryState,
+    proof: Vec<u8>,
     pub(crate) updated_at: u64,
 }
 
@@ -33,7 +36,7 @@ impl StateRow {
             recipient_device: 1,
             state: self.state.into(),
             at_ms: self.updated_at,
-            ..proto::MessageState::default()
+            proof: self.proof.clone().into(),
         }
     }
 }
@@ -59,7 +62,8 @@ impl Server {
             return;
         }
         let open = Some((link_id, frame.clone()));
-        self.places.insert(key, Place { state: DeliveryState::Unspecified, recipient_id, open });
+        let state = DeliveryState::Unspecified;
+        self.places.insert(key, Place { state, proof: Vec::new(), recipient_id, open });
         self.queues.entry(recipient_id).or_default().push((key.1, frame.clone()));
         let links = self.links_of(recipient_id);
         if links.is_empty() {
@@ -78,12 +82,34 @@ impl Server {
             let queue = self.queues.entry(account_id).or_default();
             queue.retain(|(waiting, envelope)| *waiting != message_id || sender_of(envelope) != sender_id);
             let key = (sender_id, message_id);
-            if self.places.contains_key(&key) {
+            let Some(place) = self.places.get_mut(&key) else { continue };
+            if reference.silent {
+                self.close_place(key, DeliveryState::Sent);
+            } else {
+                if (place.state as i32) < DeliveryState::Received as i32 {
+                    place.proof = reference.proof.to_vec();
+                }
                 self.close_place(key, DeliveryState::Received);
             }
         }
         self.answer(link_id, frame, Status::FINISHED, Code::DONE, &Empty {});
         self.tell_level(link_id, account_id);
+    }
+
+    pub(super) fn mark_read(&mut self, link_id: LinkId, account_id: AccountId, frame: &Frame) {
+        let read: proto::MarkRead = frame.read().unwrap();
+        for reference in read.messages {
+            let sender_id = AccountId::try_from(reference.sender_id.as_ref()).unwrap();
+            let key = (sender_id, MessageId::try_from(reference.message_id.as_ref()).unwrap());
+            if !self.are_contacts(account_id, sender_id) {
+                return self.refuse(link_id, frame, Code::NOT_A_CONTACT);
+            }
+            if let Some(place) = self.places.get_mut(&key) {
+                place.proof = reference.proof.to_vec();
+                self.close_place(key, DeliveryState::Read);
+            }
+        }
+        self.answer(link_id, frame, Status::FINISHED, Code::DONE, &Empty {});
     }
 
     /// After the last page of a synchronisation.
@@ -141,7 +167,8 @@ impl Server {
         if advances {
             place.state = state;
         }
-        let row = StateRow { recipient_id: place.recipient_id, state: place.state, updated_at };
+        let (recipient_id, proof) = (place.recipient_id, place.proof.clone());
+        let row = StateRow { recipient_id, state: place.state, proof, updated_at };
         let open = place.open.take();
         let body = row.to_proto(key.1);
         self.states.insert(key, row);

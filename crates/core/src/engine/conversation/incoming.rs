@@ -1,0 +1,162 @@
+//! The one way in: what a content that was opened does to the vault.
+//!
+//! Invariants: nobody changes another's message (T65); what is deleted or has disappeared does not come back, whoever sends it
+//! again (T64); what a content is about must belong to the conversation with its sender.
+
+use tacite_model::limits::EDITS_MAX;
+use tacite_model::{Expiry, ExpiryStart, MessageName};
+use tacite_seal::{Body, Content, Reaction};
+use tacite_vault::{Contact, Message, MessageKind, MessageState};
+
+use crate::engine::Turn;
+use crate::{CoreError, Event};
+
+/// What became of a content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Applied {
+    /// It is a text of theirs to show: its sender may know that it came.
+    Shown,
+    /// Anything else, or nothing at all: its sender learns nothing (T44).
+    Silent,
+}
+
+/// Applies a content that came from `contact` and was not received before.
+pub(in crate::engine) fn apply(
+    turn: &mut Turn<'_, '_>,
+    contact: &Contact,
+    content: Content,
+) -> Result<Applied, CoreError> {
+    let name = MessageName { author_id: contact.account_id, message_id: content.known_id() };
+    if content.original_id.is_some() && is_repeated(turn, name)? {
+        return Ok(Applied::Silent);
+    }
+    let Content { sent_at, expiry, receipt_key, body, .. } = content;
+    match body {
+        Body::Text(text) => {
+            let message = Message { sent_at, expiry, ..incoming(turn, name, text.text) };
+            return show(
+                turn,
+                contact,
+                Message { reply_to: text.reply_to, ..message },
+                receipt_key.as_bytes(),
+            );
+        }
+        Body::Reaction(reaction) => react(turn, contact, &reaction)?,
+        Body::Edit { message_id, text } => edit(turn, MessageName { message_id, ..name }, &text)?,
+        Body::Deletion { message_id } => delete(turn, MessageName { message_id, ..name })?,
+        Body::Timer(timer) => {
+            let message = Message { sent_at, ..incoming(turn, name, String::new()) };
+            set_timer(turn, contact, message, timer)?;
+        }
+        // Healing is the business of whoever opened the content.
+        Body::ResendRequest(_) | Body::Gone(_) => {}
+    }
+    Ok(Applied::Silent)
+}
+
+/// A message of somebody else that is stored now.
+pub(in crate::engine) fn incoming(turn: &Turn<'_, '_>, name: MessageName, text: String) -> Message {
+    Message {
+        sender_id: name.author_id,
+        message_id: name.message_id,
+        peer_id: name.author_id,
+        outgoing: false,
+        text,
+        sent_at: turn.now,
+        stored_at: turn.now,
+        state: MessageState::Received,
+        kind: MessageKind::Text,
+        reply_to: None,
+        edits: 0,
+        deleted: false,
+        expiry: None,
+        expires_at: None,
+    }
+}
+
+/// Whether what was sent again has come before after all, and be it that it has disappeared since.
+fn is_repeated(turn: &Turn<'_, '_>, name: MessageName) -> Result<bool, CoreError> {
+    if !turn.tx.is_seen(name.author_id, name.message_id)? {
+        turn.tx.mark_seen(name.author_id, name.message_id)?;
+        return Ok(false);
+    }
+    let stored = turn.tx.message(name.author_id, name.message_id)?;
+    Ok(stored.is_none_or(|message| message.state != MessageState::Unreadable || message.deleted))
+}
+
+fn show(
+    turn: &mut Turn<'_, '_>,
+    contact: &Contact,
+    mut message: Message,
+    receipt_key: &[u8; 32],
+) -> Result<Applied, CoreError> {
+    let own_id = turn.account()?.account_id;
+    let is_of_us = |name: &MessageName| name.author_id == own_id || name.author_id == contact.account_id;
+    message.reply_to = message.reply_to.filter(is_of_us);
+    let name = message.name();
+    if !turn.tx.add_message(&message)? {
+        return Ok(Applied::Silent);
+    }
+    turn.tx.set_receipt_key(name, receipt_key)?;
+    if let Some(Expiry { after_ms, start: ExpiryStart::Receipt }) = message.expiry {
+        let expires_at = turn.tx.own_time(turn.now)?.plus_ms(after_ms);
+        turn.tx.expire_message_at(name, expires_at)?;
+        message.expires_at = Some(expires_at);
+    }
+    turn.tell_message_received(message, contact.handle.clone())?;
+    Ok(Applied::Shown)
+}
+
+fn react(turn: &mut Turn<'_, '_>, contact: &Contact, reaction: &Reaction) -> Result<(), CoreError> {
+    let target = reaction.target;
+    let Some(message) = turn.tx.message(target.author_id, target.message_id)? else { return Ok(()) };
+    if message.peer_id != contact.account_id || !is_alterable(&message) {
+        return Ok(());
+    }
+    if turn.tx.set_reaction(target, contact.account_id, &reaction.emoji)? {
+        turn.tell_message_changed(message)?;
+    }
+    Ok(())
+}
+
+/// `name` bears the content's sender as its author, so nobody can edit what another wrote.
+fn edit(turn: &mut Turn<'_, '_>, name: MessageName, text: &str) -> Result<(), CoreError> {
+    let Some(message) = turn.tx.message(name.author_id, name.message_id)? else { return Ok(()) };
+    if !is_alterable(&message) || message.edits >= EDITS_MAX {
+        return Ok(());
+    }
+    turn.tx.edit_message(name, text)?;
+    turn.tell_changed(name)
+}
+
+/// As for edits. What could not be opened may be deleted too: its author has said that it is to be nowhere.
+fn delete(turn: &mut Turn<'_, '_>, name: MessageName) -> Result<(), CoreError> {
+    let Some(message) = turn.tx.message(name.author_id, name.message_id)? else { return Ok(()) };
+    if message.kind != MessageKind::Text || message.deleted {
+        return Ok(());
+    }
+    turn.tx.wipe_message(name)?;
+    turn.tell_changed(name)
+}
+
+fn set_timer(
+    turn: &mut Turn<'_, '_>,
+    contact: &Contact,
+    message: Message,
+    timer: Option<Expiry>,
+) -> Result<(), CoreError> {
+    if turn.tx.timer(contact.account_id)? == timer {
+        return Ok(());
+    }
+    turn.tx.set_timer(contact.account_id, timer)?;
+    // There is nothing in it to be read.
+    let message = Message { kind: MessageKind::Timer, expiry: timer, state: MessageState::Read, ..message };
+    turn.tx.add_message(&message)?;
+    turn.tell(Event::TimerChanged { handle: contact.handle.clone(), timer });
+    Ok(())
+}
+
+/// Whether a message is a text that is there to be reacted to and edited.
+pub(super) fn is_alterable(message: &Message) -> bool {
+    message.kind == MessageKind::Text && !message.deleted && message.state != MessageState::Unreadable
+}

@@ -1,0 +1,105 @@
+//! The one way out: every content goes through here into the vault and its outbox.
+//!
+//! Invariants: contents of every kind stand in one chain for each recipient; what is sealed is what is stored here, byte for byte.
+
+use rand_core::CryptoRng;
+use tacite_model::{AccountId, MessageId, MessageName, Secret};
+use tacite_seal::{Body, Content, ReceiptKey, Text};
+use tacite_vault::{OutboxEntry, SentContent};
+use zeroize::Zeroizing;
+
+use crate::CoreError;
+use crate::engine::Turn;
+
+/// Tells somebody something: behind all that was told them before. A text disappears as the conversation's timer says.
+pub(in crate::engine) fn queue_content(
+    turn: &mut Turn<'_, '_>,
+    recipient_id: AccountId,
+    body: Body,
+) -> Result<Content, CoreError> {
+    let expiry = if matches!(body, Body::Text(_)) { turn.tx.timer(recipient_id)? } else { None };
+    let content = Content {
+        message_id: MessageId::random(turn.rng),
+        sent_at: turn.now,
+        previous_id: turn.tx.last_sent_id(recipient_id)?,
+        body,
+        receipt_key: random_key(turn.rng),
+        expiry,
+        original_id: None,
+    };
+    store_content(turn, recipient_id, &content)?;
+    turn.tx.set_last_sent_id(recipient_id, content.message_id)?;
+    Ok(content)
+}
+
+/// Stores a content and puts it into the outbox; its place in the chain is its own business.
+pub(in crate::engine) fn store_content(
+    turn: &Turn<'_, '_>,
+    recipient_id: AccountId,
+    content: &Content,
+) -> Result<(), CoreError> {
+    keep(turn, recipient_id, content)?;
+    Ok(turn.tx.enqueue(content.message_id, recipient_id)?)
+}
+
+/// The content of an outbox entry that was written by a release which stored none: made from its message now.
+pub(in crate::engine) fn adopt(
+    turn: &mut Turn<'_, '_>,
+    entry: &OutboxEntry,
+) -> Result<Secret<Vec<u8>>, CoreError> {
+    let account_id = turn.account()?.account_id;
+    let message = turn
+        .tx
+        .message(account_id, entry.message_id)?
+        .ok_or(CoreError::Internal("an outbox entry without its content"))?;
+    let content = Content {
+        message_id: entry.message_id,
+        sent_at: message.sent_at,
+        previous_id: turn.tx.last_sent_id(entry.recipient_id)?,
+        body: Body::Text(Text { text: message.text.clone(), reply_to: None }),
+        receipt_key: random_key(turn.rng),
+        expiry: message.expiry,
+        original_id: None,
+    };
+    turn.tx.set_receipt_key(message.name(), content.receipt_key.as_bytes())?;
+    turn.tx.set_last_sent_id(entry.recipient_id, entry.message_id)?;
+    keep(turn, entry.recipient_id, &content)
+}
+
+/// Stores a content word for word; returns the padded bytes.
+fn keep(
+    turn: &Turn<'_, '_>,
+    recipient_id: AccountId,
+    content: &Content,
+) -> Result<Secret<Vec<u8>>, CoreError> {
+    let mut encoded: Zeroizing<Vec<u8>> =
+        content.encode().map_err(|_| CoreError::Internal("a content that breaks its own bounds"))?;
+    let encoded = Secret::new(std::mem::take(&mut *encoded));
+    turn.tx.add_sent_content(&SentContent {
+        position: 0,
+        message_id: content.message_id,
+        recipient_id,
+        previous_id: content.previous_id,
+        subject: subject_of(turn, content)?,
+        content: encoded.clone(),
+        sent_at: content.sent_at,
+    })?;
+    Ok(encoded)
+}
+
+/// The message with which a content ends. Deletions and timers outlive what they are about.
+fn subject_of(turn: &Turn<'_, '_>, content: &Content) -> Result<Option<MessageName>, CoreError> {
+    let author_id = turn.account()?.account_id;
+    Ok(match &content.body {
+        Body::Text(_) => Some(MessageName { author_id, message_id: content.known_id() }),
+        Body::Edit { message_id, .. } => Some(MessageName { author_id, message_id: *message_id }),
+        Body::Reaction(reaction) => Some(reaction.target),
+        Body::Deletion { .. } | Body::Timer(_) | Body::ResendRequest(_) | Body::Gone(_) => None,
+    })
+}
+
+fn random_key(rng: &mut dyn CryptoRng) -> ReceiptKey {
+    let mut key = Zeroizing::new([0; 32]);
+    rng.fill_bytes(key.as_mut_slice());
+    ReceiptKey::from_bytes(*key)
+}
