@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tacite_client::ProfileName;
-use tacite_client::model::{Handle, KeyPin};
+use tacite_client::model::{Handle, KeyPin, MessageId};
 
 use crate::failure::EXIT_STATUS_HELP;
 
@@ -88,10 +88,20 @@ pub(crate) enum Command {
     Contacts(Contacts),
     /// Send a message to a contact
     Send(Send),
+    /// React to a message, or take the reaction back
+    React(React),
+    /// Change the text of a message that you wrote, for both sides
+    Edit(Edit),
+    /// Delete a message that you wrote, for both sides
+    Delete(Delete),
+    /// Say after what time messages with a contact disappear, or print it
+    Timer(Timer),
     /// Print messages as they come, beginning with those that were not shown yet
     Listen(Listen),
     /// Print the messages with a contact, oldest first
     History(History),
+    /// Say what others are let know, or print it
+    Settings(Settings),
     /// Tell how the profile, its server and its outbox stand
     Status(Status),
     /// Print the completions for a shell
@@ -160,6 +170,27 @@ pub(crate) enum Contacts {
         /// Whose
         handle: Handle,
     },
+    /// Let nothing of a contact come through; they see that you are no contacts any more
+    Block {
+        /// Whom
+        handle: Handle,
+    },
+    /// Take a block back
+    Unblock {
+        /// Whom
+        handle: Handle,
+    },
+    /// Note something about a contact, on this device only
+    Note {
+        /// About whom
+        handle: Handle,
+        /// Your own name for them; empty for none
+        #[arg(long)]
+        name: Option<String>,
+        /// What you want to remember; empty for nothing
+        #[arg(long)]
+        notes: Option<String>,
+    },
     /// Print all contacts and open requests
     List {
         /// Do not ask the server for news first
@@ -178,6 +209,9 @@ pub(crate) struct Send {
     /// Send each line of standard input as a message of its own
     #[arg(long, conflicts_with = "text")]
     pub(crate) lines: bool,
+    /// The message that this answers
+    #[arg(long, value_name = "ID")]
+    pub(crate) reply_to: Option<MessageId>,
     /// How far the message must have come before the command ends; if the time runs out it stays in the outbox
     #[arg(long, value_enum, default_value_t = Wait::Sent)]
     pub(crate) wait: Wait,
@@ -196,6 +230,94 @@ pub(crate) enum Wait {
     Read,
 }
 
+/// `tacite react`
+#[derive(Debug, Args)]
+pub(crate) struct React {
+    /// With whom
+    pub(crate) with: Handle,
+    /// To which message: its id, as `tacite --json history` prints it
+    pub(crate) message: MessageId,
+    /// One emoji
+    #[arg(required_unless_present = "remove")]
+    pub(crate) emoji: Option<String>,
+    /// Take the reaction back
+    #[arg(long, conflicts_with = "emoji")]
+    pub(crate) remove: bool,
+}
+
+/// `tacite edit`
+#[derive(Debug, Args)]
+pub(crate) struct Edit {
+    /// With whom
+    pub(crate) with: Handle,
+    /// Which message: its id, as `tacite --json history` prints it
+    pub(crate) message: MessageId,
+    /// What it is to say
+    pub(crate) text: String,
+}
+
+/// `tacite delete`
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    /// With whom
+    pub(crate) with: Handle,
+    /// Which message: its id, as `tacite --json history` prints it
+    pub(crate) message: MessageId,
+}
+
+/// `tacite timer`
+#[derive(Debug, Args)]
+pub(crate) struct Timer {
+    /// With whom
+    pub(crate) with: Handle,
+    /// `off`, or a time such as 30s, 5m, 1h or 7d; without it the present one is printed
+    pub(crate) after: Option<String>,
+    /// From when on the time of a message is counted
+    #[arg(long, value_enum, default_value_t = TimerStart::Read)]
+    pub(crate) from: TimerStart,
+}
+
+/// From when on the time of a message is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TimerStart {
+    /// When it is shown to its recipient
+    Read,
+    /// When it comes to its recipient
+    Receipt,
+}
+
+/// `tacite settings`
+#[derive(Debug, Args)]
+pub(crate) struct Settings {
+    /// Whether authors hear that their messages were read
+    #[arg(long, value_enum)]
+    pub(crate) read_receipts: Option<Switch>,
+    /// Whether contacts see that you are online, and you them
+    #[arg(long, value_enum)]
+    pub(crate) presence: Option<Switch>,
+    /// Whether contacts see that you are typing
+    #[arg(long, value_enum)]
+    pub(crate) typing: Option<Switch>,
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    /// Let them know
+    On,
+    /// Do not
+    Off,
+}
+
+/// What contacts may see of a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Presence {
+    /// There
+    Online,
+    /// There, but occupied
+    Busy,
+}
+
 /// `tacite listen`
 #[derive(Debug, Args)]
 pub(crate) struct Listen {
@@ -205,6 +327,12 @@ pub(crate) struct Listen {
     /// End as soon as nothing waits any more, on the server or in the outbox
     #[arg(long)]
     pub(crate) until_level: bool,
+    /// Print also what happens to messages and contacts: states, edits, reactions, presence, typing
+    #[arg(long)]
+    pub(crate) events: bool,
+    /// Let contacts see that you are there while this runs
+    #[arg(long, value_enum)]
+    pub(crate) presence: Option<Presence>,
 }
 
 /// `tacite history`

@@ -7,8 +7,10 @@ mod account;
 mod contacts;
 mod history;
 mod listen;
+mod message;
 mod papers;
 mod send;
+mod settings;
 mod status;
 
 use std::time::Duration;
@@ -38,8 +40,13 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Fail
         Command::Contacts(Contacts::List { offline }) => contacts::list(common, *offline, output),
         Command::Contacts(contacts) => contacts::change(common, contacts, output),
         Command::Send(send) => send::run(common, send, output),
+        Command::React(react) => message::react(common, react, output),
+        Command::Edit(edit) => message::edit(common, edit, output),
+        Command::Delete(delete) => message::delete(common, delete, output),
+        Command::Timer(timer) => message::timer(common, timer, output),
         Command::Listen(listen) => listen::run(common, listen, output),
         Command::History(history) => history::run(common, history, output),
+        Command::Settings(settings) => settings::run(common, settings, output),
         Command::Status(status) => status::run(common, status, output),
         Command::Completions { shell } => papers::completions(*shell),
         Command::Man { directory } => papers::manual(directory.as_deref()),

@@ -8,8 +8,9 @@ use std::io::{self, Stderr, Stdout, Write as _};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tacite_client::core::MessageView;
+use tacite_client::core::{Expiry, ExpiryStart, MessageKind, MessageView, ReactionView};
 use tacite_client::model::Timestamp;
+use tacite_client::model::limits::DAY_MS;
 
 use crate::escape;
 use crate::failure::Failure;
@@ -40,11 +41,13 @@ impl Output {
 
     /// A message.
     pub(crate) fn message(&mut self, message: &MessageView) -> io::Result<()> {
-        let author = if message.outgoing { "you".to_owned() } else { message.peer.to_string() };
-        let state = if message.outgoing { format!(" [{}]", message.state) } else { String::new() };
-        let text = escape::block(&message.text);
-        let sentence = format!("{} {author}{state}: {text}", local_time(message.sent_at));
-        self.result(&message_object(message), &sentence)
+        self.result(&message_object(message), &message_words(message))
+    }
+
+    /// Something that happened: an object with its name under `event`.
+    pub(crate) fn event(&mut self, event: &str, mut object: Value, sentence: &str) -> io::Result<()> {
+        object["event"] = json!(event);
+        self.result(&object, sentence)
     }
 
     /// Something worth knowing that is not a result.
@@ -75,15 +78,67 @@ impl Output {
     }
 }
 
-fn message_object(message: &MessageView) -> Value {
+/// A message for scripts.
+pub(crate) fn message_object(message: &MessageView) -> Value {
+    let reaction = |reaction: &ReactionView| json!({ "own": reaction.own, "emoji": reaction.emoji });
     json!({
         "message_id": message.message_id.to_string(),
         "peer": message.peer.to_string(),
         "outgoing": message.outgoing,
+        "kind": message.kind.as_str(),
         "text": message.text,
         "sent_at_ms": message.sent_at.as_ms(),
         "state": message.state.as_str(),
+        "reply_to": message.reply_to.as_ref().map(|name| name.message_id.to_string()),
+        "reactions": message.reactions.iter().map(reaction).collect::<Vec<_>>(),
+        "edits": message.edits,
+        "deleted": message.deleted,
+        "expiry": message.expiry.map(expiry_object),
+        "expires_at_ms": message.expires_at.map(Timestamp::as_ms),
     })
+}
+
+/// How messages disappear, for scripts.
+pub(crate) fn expiry_object(expiry: Expiry) -> Value {
+    let start = match expiry.start {
+        ExpiryStart::Read => "read",
+        ExpiryStart::Receipt => "receipt",
+    };
+    json!({ "after_ms": expiry.after_ms, "start": start })
+}
+
+/// How messages disappear, such as `1 h after they are read`.
+pub(crate) fn expiry_words(expiry: Expiry) -> String {
+    let units = [(DAY_MS, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms")];
+    let unit = units.into_iter().find(|(unit_ms, _)| expiry.after_ms.is_multiple_of(*unit_ms));
+    let (unit_ms, unit) = unit.unwrap_or((1, "ms"));
+    let start = match expiry.start {
+        ExpiryStart::Read => "they are read",
+        ExpiryStart::Receipt => "they are received",
+    };
+    format!("{} {unit} after {start}", expiry.after_ms / unit_ms)
+}
+
+/// A message for people.
+fn message_words(message: &MessageView) -> String {
+    let author = if message.outgoing { "you".to_owned() } else { message.peer.to_string() };
+    let state = if message.outgoing { format!(" [{}]", message.state) } else { String::new() };
+    let reply = if message.reply_to.is_some() { " (a reply)" } else { "" };
+    let edited = if message.edits > 0 { " (edited)" } else { "" };
+    let said = match (message.kind, message.deleted) {
+        (_, true) => "(deleted)".to_owned(),
+        (MessageKind::Timer, _) => match message.expiry {
+            None => "(from now on messages stay)".to_owned(),
+            Some(expiry) => format!("(from now on messages disappear {})", expiry_words(expiry)),
+        },
+        (MessageKind::Text, _) => escape::block(&message.text),
+    };
+    let mut words = format!("{} {author}{state}{reply}{edited}: {said}", local_time(message.sent_at));
+    for reaction in &message.reactions {
+        let who = if reaction.own { "you".to_owned() } else { message.peer.to_string() };
+        words = format!("{words}\n    {who}: {}", escape::line(&reaction.emoji));
+    }
+    words
 }
 
 /// Date and time where this person is, such as `2026-03-01 18:05`.

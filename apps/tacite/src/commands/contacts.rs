@@ -3,11 +3,12 @@
 //! Invariant: a change is made on what the server knows now, not on what this device last heard.
 
 use serde_json::{Value, json};
-use tacite_client::core::{ContactView, Intent, Outcome, Standing, queries};
+use tacite_client::core::{ContactNote, ContactView, Intent, Outcome, Standing, queries};
 use tacite_client::model::Handle;
 
 use super::{GLANCE, TIME, time, within_session};
 use crate::arguments::{Common, Contacts};
+use crate::escape;
 use crate::failure::{Exit, Failure};
 use crate::opening;
 use crate::output::Output;
@@ -20,6 +21,13 @@ pub(super) fn change(common: &Common, contacts: &Contacts, output: &mut Output) 
         }
         Contacts::Accept { handle } => (Intent::AcceptContact { handle: handle.clone() }, "contacts accept"),
         Contacts::Refuse { handle } => (Intent::RefuseContact { handle: handle.clone() }, "contacts refuse"),
+        Contacts::Block { handle } => (Intent::BlockContact { handle: handle.clone() }, "contacts block"),
+        Contacts::Unblock { handle } => {
+            (Intent::UnblockContact { handle: handle.clone() }, "contacts unblock")
+        }
+        Contacts::Note { handle, name, notes } => {
+            return note(common, handle, (name.as_deref(), notes.as_deref()), output);
+        }
         Contacts::List { offline } => return list(common, *offline, output),
     };
     let opened = opening::existing(common, command)?;
@@ -28,7 +36,34 @@ pub(super) fn change(common: &Common, contacts: &Contacts, output: &mut Output) 
         let Outcome::Contact { handle, standing } = online.perform(intent).await? else {
             return Err(Failure::unexpected());
         };
-        Ok(output.result(&object(&handle, standing), &sentence(&handle, standing))?)
+        let (mut object, mut sentence) = (object(&handle, standing), sentence(&handle, standing));
+        if let Contacts::Block { .. } | Contacts::Unblock { .. } = contacts {
+            let blocked = matches!(contacts, Contacts::Block { .. });
+            object["blocked"] = json!(blocked);
+            sentence = format!("{handle} is {}.", if blocked { "blocked" } else { "not blocked any more" });
+        }
+        Ok(output.result(&object, &sentence)?)
+    })
+}
+
+/// `tacite contacts note`
+fn note(
+    common: &Common,
+    handle: &Handle,
+    (name, notes): (Option<&str>, Option<&str>),
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let changes = [
+        name.map(|name| ContactNote::OwnName(name.to_owned())),
+        notes.map(|notes| ContactNote::Notes(notes.to_owned())),
+    ];
+    let opened = opening::existing(common, "contacts note")?;
+    within_session(common, opened, time(common, TIME), output, async |online, output| {
+        for note in changes.into_iter().flatten() {
+            online.perform(Intent::NoteContact { handle: handle.clone(), note }).await?;
+        }
+        let contacts = online.session().query(|tx| queries::contacts(tx)).await?;
+        print(&contacts.into_iter().filter(|contact| contact.handle == *handle).collect::<Vec<_>>(), output)
     })
 }
 
@@ -58,13 +93,23 @@ fn print(contacts: &[ContactView], output: &mut Output) -> Result<(), Failure> {
         let mut object = object(&contact.handle, contact.standing);
         object["account_id"] = json!(contact.account_id.to_string());
         object["verified"] = json!(contact.verified);
+        object["own_name"] = json!(contact.own_name);
+        object["notes"] = json!(contact.notes);
+        object["blocked"] = json!(contact.blocked);
         let standing = match contact.standing {
             Standing::Asked => "you asked",
             Standing::Asking => "asks to be your contact",
             Standing::Accepted => "contact",
             Standing::Refused => "refused",
         };
-        output.result(&object, &format!("{} ({standing})", contact.handle))?;
+        let blocked = if contact.blocked { ", blocked" } else { "" };
+        let mut line = format!("{} ({standing}{blocked})", contact.handle);
+        for (word, text) in [("", &contact.own_name), ("notes: ", &contact.notes)] {
+            if !text.is_empty() {
+                line = format!("{line} {word}{}", escape::line(text));
+            }
+        }
+        output.result(&object, &line)?;
     }
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! `tacite history`.
 //!
-//! Invariant: works without the server and changes nothing.
+//! Invariant: works without the server; what should have disappeared by now is erased first and not shown.
 
-use tacite_client::core::queries;
+use tacite_client::core::{erase_expired, queries};
+use tacite_client::{SessionError, clock};
 
 use crate::arguments::{Common, History};
 use crate::failure::{Exit, Failure};
@@ -12,7 +13,10 @@ use crate::output::Output;
 /// `tacite history`
 pub(super) fn run(common: &Common, history: &History, output: &mut Output) -> Result<(), Failure> {
     let mut opened = opening::existing(common, "history")?;
-    let messages = queries::history(&opened.vault.transaction()?, &history.with, history.limit)?;
+    let transaction = opened.vault.transaction()?;
+    erase_expired(&transaction, clock::now()).map_err(SessionError::from)?;
+    let messages = queries::history(&transaction, &history.with, history.limit)?;
+    transaction.commit()?;
     let Some(messages) = messages else {
         return Err(Failure::new(
             Exit::Refused,

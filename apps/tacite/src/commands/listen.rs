@@ -6,16 +6,17 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use tacite_client::core::{Event, LinkStatus, MessageView, Standing, queries};
+use serde_json::json;
+use tacite_client::core::{Event, Intent, LinkStatus, MessageView, Presence, Standing, queries};
 use tacite_client::model::{Handle, MessageId};
 
 use super::within_session;
-use crate::arguments::{Common, Listen};
+use crate::arguments::{self, Common, Listen};
 use crate::escape;
 use crate::failure::{Exit, Failure};
 use crate::online::Online;
 use crate::opening;
-use crate::output::Output;
+use crate::output::{Output, expiry_object, expiry_words, message_object};
 
 /// `tacite listen`
 pub(super) fn run(common: &Common, listen: &Listen, output: &mut Output) -> Result<(), Failure> {
@@ -28,6 +29,9 @@ pub(super) fn run(common: &Common, listen: &Listen, output: &mut Output) -> Resu
                 return Ok(());
             }
         }
+        if let Some(presence) = listen.presence {
+            online.perform(Intent::SetPresence { presence: presence.into() }).await?;
+        }
         loop {
             if listen.until_level && is_level(online).await? {
                 return Ok(());
@@ -39,6 +43,7 @@ pub(super) fn run(common: &Common, listen: &Listen, output: &mut Output) -> Resu
                     output.remark(&contact_remark(&handle, standing))?;
                 }
                 Event::Link(link) => listener.tell_link(online, output, link)?,
+                event if listen.events => tell(output, &event)?,
                 _ => {}
             }
         }
@@ -88,6 +93,55 @@ impl Listener {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// Prints what happened to a message or a contact.
+fn tell(output: &mut Output, event: &Event) -> Result<(), Failure> {
+    match event {
+        Event::MessageChanged(message) => output.event("message-changed", message_object(message), &{
+            let what = if message.deleted { "was deleted" } else { "has changed" };
+            format!("a message with {} {what} [{}]", message.peer, message.state)
+        })?,
+        Event::MessageErased { peer, message_id, .. } => {
+            let object = json!({ "peer": peer.to_string(), "message_id": message_id.to_string() });
+            output.event("message-erased", object, &format!("a message with {peer} has disappeared"))?;
+        }
+        Event::TimerChanged { handle, timer } => {
+            let object = json!({ "peer": handle.to_string(), "timer": timer.map(expiry_object) });
+            let words = timer.map_or("stay".to_owned(), |timer| format!("disappear {}", expiry_words(timer)));
+            output.event("timer-changed", object, &format!("messages with {handle} {words} from now on"))?;
+        }
+        Event::ContactBlocked { handle, blocked } => {
+            let object = json!({ "peer": handle.to_string(), "blocked": blocked });
+            let words = if *blocked { "blocked" } else { "blocked no longer" };
+            output.event("contact-blocked", object, &format!("{handle} is {words}"))?;
+        }
+        Event::PresenceChanged { handle, presence } => {
+            let word = match presence {
+                Presence::Offline => "offline",
+                Presence::Busy => "busy",
+                Presence::Online => "online",
+            };
+            let object = json!({ "peer": handle.to_string(), "presence": word });
+            output.event("presence-changed", object, &format!("{handle} is {word}"))?;
+        }
+        Event::TypingChanged { handle, typing } => {
+            let object = json!({ "peer": handle.to_string(), "typing": typing });
+            let words = if *typing { "is typing" } else { "is not typing any more" };
+            output.event("typing-changed", object, &format!("{handle} {words}"))?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+impl From<arguments::Presence> for Presence {
+    fn from(presence: arguments::Presence) -> Self {
+        match presence {
+            arguments::Presence::Online => Self::Online,
+            arguments::Presence::Busy => Self::Busy,
+        }
     }
 }
 

@@ -5,11 +5,13 @@
 use std::collections::HashSet;
 use std::io::{self, BufRead, Read as _};
 
-use tacite_client::core::{Event, Intent, LinkStatus, MessageState, MessageView, Outcome, queries};
+use tacite_client::core::{
+    Event, Intent, LinkStatus, MessageRef, MessageState, MessageView, Outcome, queries,
+};
 use tacite_client::model::limits::TEXT_BYTES_MAX;
 use tacite_client::model::{Handle, MessageId};
 
-use super::{TIME, time, within_session};
+use super::{TIME, message, time, within_session};
 use crate::arguments::{Common, Send, Wait};
 use crate::failure::{Exit, Failure};
 use crate::online::Online;
@@ -29,9 +31,13 @@ pub(super) fn run(common: &Common, send: &Send, output: &mut Output) -> Result<(
     let texts = texts(send, io::stdin().lock())?;
     let opened = opening::existing(common, "send")?;
     within_session(common, opened, time(common, TIME), output, async |online, output| {
+        let reply_to = match send.reply_to {
+            Some(id) => Some(message::find(online, &send.to, id).await?.name()),
+            None => None,
+        };
         let mut message_ids = Vec::with_capacity(texts.len());
         for text in &texts {
-            message_ids.push(enqueue(online, output, &send.to, text).await?);
+            message_ids.push(enqueue(online, output, (&send.to, text, reply_to.as_ref())).await?);
         }
         let reached = wait(online, output, &message_ids, send.wait).await;
         let messages = find(online, &send.to, &message_ids).await?;
@@ -109,10 +115,9 @@ fn check(text: &str) -> Result<(), Failure> {
 async fn enqueue(
     online: &mut Online,
     output: &mut Output,
-    to: &Handle,
-    text: &str,
+    (to, text, reply_to): (&Handle, &str, Option<&MessageRef>),
 ) -> Result<MessageId, Failure> {
-    let intent = || Intent::SendText { to: to.clone(), text: text.to_owned() };
+    let intent = || Intent::SendText { to: to.clone(), text: text.to_owned(), reply_to: reply_to.cloned() };
     let outcome = match online.perform(intent()).await {
         Err(failure) if NEWS_MAY_HELP.contains(&failure.code) && online.link() != LinkStatus::Level => {
             match online.until_level(output).await {
