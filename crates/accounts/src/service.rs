@@ -4,7 +4,7 @@
 
 use tacite_model::limits::{LOG_IN_QUOTA, LOOKUP_QUOTA, REGISTRATION_QUOTA, SESSION_QUOTA};
 use tacite_model::rate::Quota;
-use tacite_model::{AccountId, Handle, Timestamp};
+use tacite_model::{AccountId, DeviceId, Handle, Timestamp};
 use tacite_wire::password::Suite;
 
 use crate::store::{InvitationHash, Store};
@@ -114,6 +114,16 @@ impl<S: Store> Accounts<S> {
     /// The devices of an account, by number; none for an unknown account.
     pub async fn devices_of(&self, account_id: AccountId) -> Result<Vec<DeviceRef>, AccountsError> {
         Ok(self.store.devices(account_id).await?)
+    }
+
+    /// Keeps the highest generation that a device has sent; returns the highest before, 0 if there was none (T20).
+    pub async fn note_generation(
+        &self,
+        account_id: AccountId,
+        device_id: DeviceId,
+        generation: u64,
+    ) -> Result<u64, AccountsError> {
+        Ok(self.store.note_generation(account_id, device_id, generation).await?)
     }
 
     /// The identity key of an account, Signal encoding.

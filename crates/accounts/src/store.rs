@@ -218,6 +218,14 @@ pub trait Store: Send + Sync + 'static {
         device_id: DeviceId,
     ) -> impl Future<Output = Result<Option<[u8; 32]>, StoreError>> + Send;
 
+    /// Keeps the highest generation that a device has sent; returns the highest before, 0 if there was none.
+    fn note_generation(
+        &self,
+        account_id: AccountId,
+        device_id: DeviceId,
+        generation: u64,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
     /// Begins a session, ending the device's earlier one. `None`: no such device, or it was logged out and `proof` is not
     /// enough to come back.
     fn begin_session(

@@ -1,8 +1,8 @@
 //! The router decides who gets what: contacts, the way of each message, its states. It knows metadata only.
 //!
-//! Two parts: [`Delivery`], a pure machine that knows which devices are linked and what is on its way to them, and
-//! [`Store`], the metadata that must outlive the process. The server drives both: it hands inputs to the machine and
-//! carries out its effects.
+//! Three parts: [`Delivery`], a pure machine that knows which devices are linked and what is on its way to them,
+//! [`Presence`], another that knows who is to be seen, and [`Store`], the metadata that must outlive the process. The
+//! server drives them: it hands inputs to the machines and carries out what they decide.
 //!
 //! Invariants: nothing here holds, sees or names content or keys; a sender is told `sent` only after what it sent is
 //! durable, `received` only after the recipient's device has acknowledged it; messages of one sender to one device keep
@@ -12,6 +12,7 @@
 mod conformance;
 pub mod delivery;
 mod naming;
+pub mod presence;
 mod records;
 pub mod store;
 
@@ -19,9 +20,10 @@ use std::future::Future;
 
 pub use delivery::Delivery;
 pub use naming::NamingKey;
+pub use presence::Presence;
 pub use records::{
-    Change, Conversation, ConversationState, Cursor, DeviceKey, Enqueued, Entry, MessageKey, MessageStatus,
-    MessageStatusState, Requested, Waiting,
+    Block, Blocked, Change, Conversation, ConversationState, Cursor, DeviceKey, Enqueued, Entry, MessageKey,
+    MessageStatus, MessageStatusState, Proof, Receipt, Requested, Waiting,
 };
 use tacite_model::{AccountId, ConversationId, Timestamp};
 pub use tacite_store::StoreError;
@@ -29,7 +31,8 @@ pub use tacite_store::StoreError;
 /// Where the router keeps metadata. One method is one intention and one transaction.
 ///
 /// To add a store: implement this in a module of `store/` and run the suite of `conformance.rs` on it. Every change of a
-/// row gets an `updated_at` later than all before it, so that a cursor misses nothing.
+/// row gets an `updated_at` later than all before it, so that a cursor misses nothing; the newest row of all is never
+/// forgotten, so that this holds over a restart with a clock that was put back (T70).
 pub trait Store: Send + Sync + 'static {
     /// `from` asks to become a contact of `to`. If `to` had asked `from` before, they are contacts now.
     fn request(
@@ -56,9 +59,23 @@ pub trait Store: Send + Sync + 'static {
         other: AccountId,
     ) -> impl Future<Output = Result<Option<Conversation>, StoreError>> + Send;
 
+    /// `blocker` blocks `other`, or takes it back; `None` if they have no conversation. What waits of one who is blocked now
+    /// waits no more; its sender is not told.
+    fn block(
+        &self,
+        blocker: AccountId,
+        other: AccountId,
+        is_set: bool,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Blocked>, StoreError>> + Send;
+
+    /// With whom `account` may write: accepted, and blocked by neither side.
+    fn contacts(&self, account: AccountId)
+    -> impl Future<Output = Result<Vec<AccountId>, StoreError>> + Send;
+
     /// At most `limit` changes that concern `account` after `since`, in order: its conversations, and the states of the
-    /// messages that it sent and that wait no more. A message that waits is not among them: whether its body is durable
-    /// too, only the answer to its sending tells.
+    /// messages that it sent, that wait no more and were not received silently. A message that waits is not among them:
+    /// whether its body is durable too, only the answer to its sending tells.
     fn changes_since(
         &self,
         account: AccountId,
@@ -83,13 +100,22 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Waiting>, StoreError>> + Send;
 
-    /// `device` has stored these messages; returns the states that this advanced.
+    /// `device` has stored these messages; returns the states that this advanced and of which the senders are to be told.
     fn received(
         &self,
         device: DeviceKey,
-        messages: Vec<MessageKey>,
+        receipts: Vec<Receipt>,
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<MessageStatus>, StoreError>> + Send + 'static;
+
+    /// These messages were shown to the person of `reader`; returns the states that this advanced. One that never waited
+    /// gets its row here. Whether reader and senders are contacts, the caller has checked.
+    fn read(
+        &self,
+        reader: DeviceKey,
+        receipts: Vec<Receipt>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<MessageStatus>, StoreError>> + Send;
 
     /// Messages enqueued before `before` no longer wait; returns the states that this advanced.
     fn expire_waiting(
@@ -98,6 +124,17 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<MessageStatus>, StoreError>> + Send;
 
+    /// Forgets of the messages of `sender` those of which no more can be told, whose state last changed at or before `synced`:
+    /// received silently, read, expired. Returns how many.
+    fn forget_synced(
+        &self,
+        sender: AccountId,
+        synced: Cursor,
+    ) -> impl Future<Output = Result<usize, StoreError>> + Send;
+
     /// Forgets messages that do not wait any more and whose state last changed before `before`; returns how many.
     fn forget_settled(&self, before: Timestamp) -> impl Future<Output = Result<usize, StoreError>> + Send;
+
+    /// `account` was seen online now. To be called only where the operator wants that to be known.
+    fn saw(&self, account: AccountId, now: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

@@ -2,8 +2,12 @@
 //!
 //! Invariant: ids, states and times only; there is no field in which content could stand.
 
+use tacite_model::limits::RECEIPT_PROOF_BYTES;
 use tacite_model::{AccountId, ConversationId, DeviceId, MessageId, Timestamp};
 use tacite_wire::proto;
+
+/// What proves to a sender that a device has received or shown a message; handed on unchecked, the sender alone has the key.
+pub type Proof = Option<[u8; RECEIPT_PROOF_BYTES]>;
 
 /// One device of one account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,6 +25,17 @@ pub struct MessageKey {
     pub sender_id: AccountId,
     /// The sender's id for it.
     pub message_id: MessageId,
+}
+
+/// What a device says of a message that it has stored, or shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// Of which message.
+    pub key: MessageKey,
+    /// For the sender.
+    pub proof: Proof,
+    /// The sender is not to be told more than that the server took the message (T44).
+    pub silent: bool,
 }
 
 /// How two accounts stand.
@@ -49,20 +64,47 @@ pub struct Conversation {
     pub requested_at: Timestamp,
     /// When the state last changed.
     pub updated_at: Timestamp,
+    /// Whether the initiator has blocked the peer.
+    pub initiator_block: Block,
+    /// Whether the peer has blocked the initiator.
+    pub peer_block: Block,
+}
+
+/// Whether one account has blocked another. Only the one who did is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Block {
+    /// Nothing of the other's comes.
+    pub is_set: bool,
+    /// When that last changed; 0: never.
+    pub changed_at: Timestamp,
 }
 
 impl Conversation {
+    /// Whether the two may write to each other: accepted, and blocked by neither.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state == ConversationState::Accepted && !self.initiator_block.is_set && !self.peer_block.is_set
+    }
+
+    /// What `account`, one of the two, has decided about the other.
+    #[must_use]
+    pub fn block_by(&self, account: AccountId) -> Block {
+        if account == self.initiator_id { self.initiator_block } else { self.peer_block }
+    }
+
     /// The other side, seen from `account`.
     #[must_use]
     pub fn other(&self, account: AccountId) -> AccountId {
         if account == self.initiator_id { self.peer_id } else { self.initiator_id }
     }
 
-    /// When the state changed, as `account` may know it: the initiator of a refused request sees no change.
+    /// When something changed that `account` may know: the initiator of a refused request sees no change, nor does who was
+    /// blocked.
     #[must_use]
     pub fn updated_at_for(&self, account: AccountId) -> Timestamp {
         let is_hidden = self.state == ConversationState::Refused && account == self.initiator_id;
-        if is_hidden { self.requested_at } else { self.updated_at }
+        let state_changed_at = if is_hidden { self.requested_at } else { self.updated_at };
+        state_changed_at.max(self.block_by(account).changed_at)
     }
 
     /// The state as `account` may know it: a refusal looks to the initiator like no answer.
@@ -84,8 +126,17 @@ pub enum Requested {
     Changed(Conversation),
     /// It stands as it stood.
     Unchanged(Conversation),
-    /// The asker has too many open requests or conversations.
+    /// The asker has too many open requests or conversations, or too many wait for an answer of the one asked.
     TooMany,
+}
+
+/// What a block, or its end, came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocked {
+    /// How the two stand now.
+    pub conversation: Conversation,
+    /// What waited of the one who is blocked now, and waits no more.
+    pub dropped: Vec<(MessageKey, DeviceKey)>,
 }
 
 /// A message to put into a queue.
@@ -112,11 +163,9 @@ pub struct Entry {
 pub enum Enqueued {
     /// It waits.
     Waiting,
-    /// It had waited before and was received; it does not wait again.
-    Received,
-    /// It had waited before, for too long; it does not wait again.
-    Expired,
-    /// Too many messages wait for the device.
+    /// It is known and does not wait again: how far it has come, as its sender may know it.
+    Settled(MessageStatusState, Proof),
+    /// Too many messages wait for the device, or too many of this sender.
     Full,
     /// Another message has this id.
     IdInUse,
@@ -159,23 +208,30 @@ pub struct MessageStatus {
     pub state: MessageStatusState,
     /// Since when.
     pub updated_at: Timestamp,
+    /// With `Received` and `Read`: what the device gave.
+    pub proof: Proof,
+}
+
+impl From<MessageStatusState> for proto::DeliveryState {
+    fn from(state: MessageStatusState) -> Self {
+        match state {
+            MessageStatusState::Sent => Self::Sent,
+            MessageStatusState::Received => Self::Received,
+            MessageStatusState::Read => Self::Read,
+            MessageStatusState::Expired => Self::Expired,
+        }
+    }
 }
 
 impl From<MessageStatus> for proto::MessageState {
     fn from(status: MessageStatus) -> Self {
-        let state = match status.state {
-            MessageStatusState::Sent => proto::DeliveryState::Sent,
-            MessageStatusState::Received => proto::DeliveryState::Received,
-            MessageStatusState::Read => proto::DeliveryState::Read,
-            MessageStatusState::Expired => proto::DeliveryState::Expired,
-        };
         Self {
             message_id: status.key.message_id.as_bytes().to_vec().into(),
             recipient_id: status.recipient.account_id.as_bytes().to_vec().into(),
             recipient_device: status.recipient.device_id.into(),
-            state: state.into(),
+            state: proto::DeliveryState::from(status.state).into(),
             at_ms: status.updated_at.as_ms(),
-            proof: Vec::new().into(),
+            proof: status.proof.map(|proof| proof.to_vec()).unwrap_or_default().into(),
         }
     }
 }

@@ -95,6 +95,8 @@ fn prepare_writer(connection: &Connection) -> Result<(), StoreError> {
     }
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "secure_delete", true)?;
+    // Temporary tables say as much as lasting ones: they do not go into files elsewhere.
+    connection.pragma_update(None, "temp_store", "memory")?;
     Ok(())
 }
 

@@ -44,6 +44,7 @@ conformance! {
     a_token_expires_and_its_session_with_it
     renewing_prolongs_the_session
     a_logged_out_device_needs_the_words
+    the_highest_generation_of_a_device_is_kept
     the_first_invitation_is_replaced_and_ends_with_the_first_account
     sweeping_forgets_what_has_expired
     the_unknown_is_not_found
@@ -248,6 +249,18 @@ async fn a_logged_out_device_needs_the_words(store: impl Store) {
     assert!(store.is_session_live(SessionId([0xB0; 16]), NOW).await.unwrap(), "bob's goes on");
 }
 
+// T20: a device whose storage was put back to an older copy sends a number that is known.
+async fn the_highest_generation_of_a_device_is_kept(store: impl Store) {
+    register(&store, ALICE, "alice").await;
+    register(&store, BOB, "bob").await;
+    let mut known = Vec::new();
+    for sent in [1, 2, 5, 3, 5, u64::MAX, 0] {
+        known.push(store.note_generation(ALICE, DeviceId::FIRST, sent).await.unwrap());
+    }
+    assert_eq!(known, [0, 1, 2, 5, 5, 5, i64::MAX.unsigned_abs()]);
+    assert_eq!(store.note_generation(BOB, DeviceId::FIRST, 1).await.unwrap(), 0, "bob counts for himself");
+}
+
 async fn the_first_invitation_is_replaced_and_ends_with_the_first_account(store: impl Store) {
     let (earlier, other) = (InvitationHash([2; 32]), InvitationHash([3; 32]));
     store.invite(invitation(other, 1)).await.unwrap();
@@ -278,6 +291,7 @@ async fn the_unknown_is_not_found(store: impl Store) {
     assert_eq!(store.identity_key(ALICE).await.unwrap(), None);
     assert_eq!(store.login_key(ALICE, DeviceId::FIRST).await.unwrap(), None);
     assert!(store.devices(ALICE).await.unwrap().is_empty());
+    assert_eq!(store.note_generation(ALICE, DeviceId::FIRST, 7).await.unwrap(), 0);
     assert_eq!(store.begin_session(session(ALICE, 1), Proof::Words).await.unwrap(), None);
     assert!(!store.is_session_live(SessionId([1; 16]), NOW).await.unwrap());
     assert!(!store.is_invitation_valid(INVITATION, NOW).await.unwrap());

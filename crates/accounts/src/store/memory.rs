@@ -41,6 +41,7 @@ struct Device {
     login_key: [u8; 32],
     registration_id: u32,
     logged_out: bool,
+    generation: u64,
 }
 
 #[derive(Debug)]
@@ -111,6 +112,19 @@ impl Store for MemoryStore {
         device_id: DeviceId,
     ) -> Result<Option<[u8; 32]>, StoreError> {
         Ok(self.tables().devices.get(&(account_id, device_id)).map(|device| device.login_key))
+    }
+
+    async fn note_generation(
+        &self,
+        account_id: AccountId,
+        device_id: DeviceId,
+        generation: u64,
+    ) -> Result<u64, StoreError> {
+        let mut tables = self.tables();
+        let Some(device) = tables.devices.get_mut(&(account_id, device_id)) else { return Ok(0) };
+        let known = device.generation;
+        device.generation = known.max(generation.min(i64::MAX.unsigned_abs()));
+        Ok(known)
     }
 
     async fn begin_session(&self, new: NewSession, proof: Proof) -> Result<Option<Session>, StoreError> {
@@ -203,6 +217,7 @@ impl Tables {
             login_key: new.device.login_key,
             registration_id: new.device.registration_id,
             logged_out: false,
+            generation: 0,
         };
         self.devices.insert((new.account_id, new.device.device_id), device);
         self.begin_session(&new.session, Proof::Words);

@@ -19,7 +19,10 @@ use super::{
 use crate::identity::{AccountRef, DeviceRef, SessionId};
 
 /// All migrations, oldest first: name and SQL.
-const MIGRATIONS: [(&str, &str); 1] = [("V1__accounts", include_str!("../../migrations/V1__accounts.sql"))];
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("V1__accounts", include_str!("../../migrations/V1__accounts.sql")),
+    ("V2__generations", include_str!("../../migrations/V2__generations.sql")),
+];
 
 /// Keeps everything in one SQLite file.
 #[derive(Debug, Clone)]
@@ -68,6 +71,15 @@ impl Store for SqliteStore {
         device_id: DeviceId,
     ) -> Result<Option<[u8; 32]>, StoreError> {
         self.database.read(move |db| sql::login_key(db, account_id, device_id)).await
+    }
+
+    async fn note_generation(
+        &self,
+        account_id: AccountId,
+        device_id: DeviceId,
+        generation: u64,
+    ) -> Result<u64, StoreError> {
+        self.database.write(move |db| sql::note_generation(db, account_id, device_id, generation)).await
     }
 
     async fn begin_session(&self, new: NewSession, proof: Proof) -> Result<Option<Session>, StoreError> {

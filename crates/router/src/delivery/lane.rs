@@ -2,16 +2,18 @@
 //!
 //! Invariants: `relayed`, `drained` and `late` hold only what was pushed over the present link; while something is being
 //! parked the device is not live, and what was relayed is parked before anything behind it, so that nothing overtakes what
-//! is being made durable.
+//! is being made durable. The store's queue is read on while more is being parked: new messages keep nobody waiting.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use tacite_model::Timestamp;
 use tacite_model::limits::{ACKNOWLEDGE_MS_MAX, UNACKNOWLEDGED_MAX};
 use tacite_wire::Code;
 
-use super::{Effect, Fetched, LinkId, Outcome, Parcel, Reply};
-use crate::{DeviceKey, Enqueued, MessageKey};
+use super::parking::Parking;
+use super::refusals::Refusals;
+use super::{Effect, Fetched, LinkId, Mode, Outcome, Parcel, Reply};
+use crate::{DeviceKey, Enqueued, MessageKey, MessageStatusState, Receipt};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -24,28 +26,47 @@ pub(super) struct Lane {
     drained: BTreeSet<MessageKey>,
     /// Pushed straight to the link, then parked before they were acknowledged.
     late: BTreeSet<MessageKey>,
-    /// Each [`Effect::Park`] under way, and whom to tell.
-    parking: BTreeMap<MessageKey, Reply>,
+    parking: Parking,
+    refusals: Refusals,
     /// How often [`Effect::Receive`] is under way.
     settling: usize,
     level_was_told: bool,
-    /// A read of the queue passed over a message without a body.
+    reading: Reading,
+}
+
+/// What the reads of the queue may not have shown.
+#[derive(Debug, Default)]
+struct Reading {
+    /// A read passed over a message without a body.
     has_gap: bool,
-    /// Something was parked that a read of the queue may have missed: it is to be read once more from its start.
+    /// That message may have its body now: the queue is to be read once more from its start.
     is_stale: bool,
+    /// Something was parked, or got its body, that the read under way may not show.
+    was_missed: bool,
+}
+
+/// For which device, and when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context {
+    pub(super) device: DeviceKey,
+    pub(super) mode: Mode,
+    pub(super) now: Timestamp,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Parcels go straight to the link.
     Live,
-    /// The store may hold more behind this place; with `fetching` it is being asked.
     #[default]
     Away,
-    Draining {
-        after: u64,
-        fetching: bool,
-    },
+    /// The store may hold more behind this place; with `fetching` it is being asked.
+    Draining { after: u64, fetching: bool },
+}
+
+impl Context {
+    fn answer(&self, reply: Reply, outcome: Outcome) -> Effect {
+        Effect::Answer { reply, recipient: self.device, outcome }
+    }
 }
 
 impl Lane {
@@ -53,54 +74,74 @@ impl Lane {
         self.relayed.len() + self.drained.len()
     }
 
-    /// True when forgetting this lane changes nothing.
-    pub(super) fn is_idle(&self) -> bool {
-        self.link.is_none() && self.parking.is_empty() && self.settling == 0
+    pub(super) fn is_away(&self) -> bool {
+        self.link.is_none()
     }
 
-    pub(super) fn link_up(&mut self, device: DeviceKey, link: LinkId, effects: &mut Vec<Effect>) {
+    /// True when forgetting this lane changes nothing.
+    pub(super) fn is_idle(&self) -> bool {
+        self.link.is_none() && self.parking.is_empty() && self.settling == 0 && self.refusals.is_empty()
+    }
+
+    pub(super) fn link_up(&mut self, context: &Context, link: LinkId, effects: &mut Vec<Effect>) {
         if self.link == Some(link) {
             return;
         }
         if let Some(old) = self.link {
             effects.push(Effect::Close { link: old });
-            self.link_down(old, effects);
+            self.link_down(context, old, effects);
         }
         self.link = Some(link);
         self.level_was_told = false;
-        self.phase = Phase::Draining { after: 0, fetching: false };
-        self.advance(device, effects);
+        if context.mode == Mode::Direct {
+            self.reach_level(link, effects);
+        } else {
+            self.phase = Phase::Draining { after: 0, fetching: false };
+            self.advance(context, effects);
+        }
     }
 
-    pub(super) fn link_down(&mut self, link: LinkId, effects: &mut Vec<Effect>) {
+    pub(super) fn link_down(&mut self, context: &Context, link: LinkId, effects: &mut Vec<Effect>) {
         if self.link != Some(link) {
             return;
         }
         self.link = None;
         self.phase = Phase::Away;
         self.drained.clear();
+        if context.mode == Mode::Direct {
+            while let Some(parcel) = self.relayed.pop_front() {
+                self.refuse(context, &parcel, Code::RECIPIENT_AWAY, effects);
+            }
+        }
         self.park_relayed(effects);
         self.late.clear();
     }
 
-    pub(super) fn submit(&mut self, parcel: Parcel, effects: &mut Vec<Effect>) {
-        let (reply, recipient) = (parcel.reply, parcel.recipient);
-        effects.push(Effect::Answer { reply, recipient, outcome: Outcome::Taken });
-        // The sender lost its link before the answer and sends again what is still under way.
-        if let Some(relayed) = self.relayed.iter_mut().find(|relayed| relayed.key == parcel.key) {
-            relayed.reply = reply;
+    pub(super) fn submit(&mut self, context: &Context, parcel: Parcel, effects: &mut Vec<Effect>) {
+        let taken = context.answer(parcel.reply, Outcome::Taken);
+        if self.is_under_way(&parcel) {
+            effects.push(taken);
             return;
         }
-        if let Some(parking) = self.parking.get_mut(&parcel.key) {
-            *parking = reply;
+        if let Some(code) = self.refusals.code_for(&parcel, context.now) {
+            effects.push(context.answer(parcel.reply, Outcome::Refused(code)));
             return;
         }
         match (self.phase, self.link) {
             (Phase::Live, Some(link)) if self.relayed.len() < UNACKNOWLEDGED_MAX => {
+                effects.push(taken);
                 effects.push(Effect::Push { link, frame: parcel.frame.clone() });
                 self.relayed.push_back(parcel);
             }
+            (_, link) if context.mode == Mode::Direct => {
+                let code = if link.is_some() { Code::QUEUE_FULL } else { Code::RECIPIENT_AWAY };
+                self.refuse(context, &parcel, code, effects);
+            }
+            _ if self.parking.count_of(parcel.sender()) >= UNACKNOWLEDGED_MAX => {
+                self.refuse(context, &parcel, Code::UNAVAILABLE, effects);
+            }
             _ => {
+                effects.push(taken);
                 self.leave_live();
                 self.park_relayed(effects);
                 self.park(parcel, effects);
@@ -108,66 +149,95 @@ impl Lane {
         }
     }
 
+    /// The sender lost its link before the answer and sends again what is still under way: the answer goes to the new one.
+    fn is_under_way(&mut self, parcel: &Parcel) -> bool {
+        let relayed = self.relayed.iter_mut().find(|relayed| relayed.key == parcel.key);
+        let reply = relayed.map(|relayed| &mut relayed.reply).or_else(|| self.parking.reply_to(parcel));
+        reply.map(|reply| *reply = parcel.reply).is_some()
+    }
+
     pub(super) fn parked(
         &mut self,
-        device: DeviceKey,
+        context: &Context,
+        sender: DeviceKey,
         key: MessageKey,
         outcome: Result<Enqueued, Code>,
         effects: &mut Vec<Effect>,
     ) {
-        if outcome.is_err() {
-            self.late.remove(&key);
-        }
         if let Phase::Draining { fetching, .. } = self.phase {
-            self.is_stale |= fetching || self.has_gap;
+            self.reading.was_missed |= fetching;
+            self.reading.is_stale |= self.reading.has_gap;
         }
-        let outcome = match outcome {
-            Ok(Enqueued::Waiting) => Outcome::Sent,
-            Ok(Enqueued::Received) => Outcome::Received,
-            Ok(Enqueued::Expired) => Outcome::Expired,
-            Ok(Enqueued::Full) => Outcome::Refused(Code::QUEUE_FULL),
-            Ok(Enqueued::IdInUse) => Outcome::Refused(Code::ID_IN_USE),
-            Err(code) => Outcome::Refused(code),
-        };
-        if let Some(reply) = self.parking.remove(&key) {
-            effects.push(Effect::Answer { reply, recipient: device, outcome });
+        if let Some(parcel) = self.parking.finish(sender, key) {
+            match outcome {
+                Ok(Enqueued::Waiting) => {
+                    let outcome = Outcome::Reached(MessageStatusState::Sent, None);
+                    effects.push(context.answer(parcel.reply, outcome));
+                }
+                Ok(Enqueued::Settled(state, proof)) => {
+                    effects.push(context.answer(parcel.reply, Outcome::Reached(state, proof)));
+                }
+                Ok(Enqueued::Full) => self.refuse_with_rest(context, &parcel, Code::QUEUE_FULL, effects),
+                Ok(Enqueued::IdInUse) => self.refuse_with_rest(context, &parcel, Code::ID_IN_USE, effects),
+                Err(code) => self.refuse_with_rest(context, &parcel, code, effects),
+            }
+            if let Some(next) = self.parking.next_of(sender) {
+                effects.push(Effect::Park(Box::new(next.clone())));
+            }
         }
-        self.advance(device, effects);
+        self.advance(context, effects);
     }
 
     /// What is not on its way to the device is passed over: nobody may keep the store busy with what does not concern it.
     pub(super) fn acknowledge(
         &mut self,
-        device: DeviceKey,
-        messages: Vec<MessageKey>,
+        context: &Context,
+        receipts: Vec<Receipt>,
         effects: &mut Vec<Effect>,
     ) {
-        let mut stored = Vec::new();
-        for key in messages {
-            if let Some(at) = self.relayed.iter().position(|parcel| parcel.key == key) {
-                if let Some(parcel) = self.relayed.remove(at) {
-                    let (reply, outcome) = (parcel.reply, Outcome::Received);
-                    effects.push(Effect::Answer { reply, recipient: device, outcome });
-                }
-            } else if self.drained.remove(&key) | self.late.remove(&key) {
-                stored.push(key);
+        let (mut stored, mut never_waited) = (Vec::new(), Vec::new());
+        for receipt in receipts {
+            if let Some(parcel) = self.take_relayed(receipt.key) {
+                let outcome = if receipt.silent {
+                    Outcome::Reached(MessageStatusState::Sent, None)
+                } else {
+                    Outcome::Reached(MessageStatusState::Received, receipt.proof)
+                };
+                effects.push(context.answer(parcel.reply, outcome));
+                never_waited.push(receipt.key);
+            } else if self.drained.remove(&receipt.key) | self.late.remove(&receipt.key) {
+                stored.push(receipt);
             }
+        }
+        if context.mode == Mode::Split && !never_waited.is_empty() {
+            effects.push(Effect::Discard { device: context.device, messages: never_waited });
         }
         if !stored.is_empty() {
             self.settling += 1;
-            effects.push(Effect::Receive { device, messages: stored });
+            effects.push(Effect::Receive { device: context.device, receipts: stored });
         }
-        self.advance(device, effects);
+        self.advance(context, effects);
     }
 
-    pub(super) fn settled(&mut self, device: DeviceKey, effects: &mut Vec<Effect>) {
+    /// Takes out a message that was pushed straight to the link and has not begun to go to the disk.
+    fn take_relayed(&mut self, key: MessageKey) -> Option<Parcel> {
+        if let Some(at) = self.relayed.iter().position(|parcel| parcel.key == key) {
+            return self.relayed.remove(at);
+        }
+        let was_pushed = self.late.contains(&key);
+        let waiting = was_pushed.then(|| self.parking.take_waiting(key)).flatten()?;
+        self.late.remove(&key);
+        Some(waiting)
+    }
+
+    pub(super) fn settled(&mut self, context: &Context, effects: &mut Vec<Effect>) {
         self.settling = self.settling.saturating_sub(1);
-        self.advance(device, effects);
+        self.advance(context, effects);
     }
 
     pub(super) fn fetched(
         &mut self,
-        device: DeviceKey,
+        context: &Context,
         link: LinkId,
         messages: Vec<Fetched>,
         effects: &mut Vec<Effect>,
@@ -178,9 +248,9 @@ impl Lane {
         }
         let Some(last) = messages.last() else {
             self.phase = Phase::Draining { after, fetching: false };
-            if self.is_stale {
-                self.advance(device, effects);
-            } else {
+            if self.reading.was_missed || self.reading.is_stale {
+                self.advance(context, effects);
+            } else if self.parking.is_empty() {
                 self.reach_level(link, effects);
             }
             return;
@@ -188,48 +258,55 @@ impl Lane {
         self.phase = Phase::Draining { after: last.position, fetching: false };
         for message in messages {
             let Some(frame) = message.frame else {
-                self.has_gap = true;
+                self.reading.has_gap = true;
                 continue;
             };
             self.late.remove(&message.key);
             self.drained.insert(message.key);
             effects.push(Effect::Push { link, frame });
         }
-        self.advance(device, effects);
+        self.reading.is_stale |= self.reading.has_gap && self.reading.was_missed;
+        self.advance(context, effects);
     }
 
-    /// Makes durable what the device has not acknowledged in time, and everything behind it.
-    pub(super) fn park_overdue(&mut self, device: DeviceKey, now: Timestamp, effects: &mut Vec<Effect>) {
-        let is_overdue = |parcel: &Parcel| now.ms_since(parcel.taken_at) >= ACKNOWLEDGE_MS_MAX;
-        if self.relayed.front().is_some_and(is_overdue) {
+    /// What the device has not acknowledged in time is made durable with everything behind it; where nothing is stored, it
+    /// is refused.
+    pub(super) fn tick(&mut self, context: &Context, effects: &mut Vec<Effect>) {
+        self.refusals.forget_old(context.now);
+        let is_overdue = |parcel: &Parcel| context.now.ms_since(parcel.taken_at) >= ACKNOWLEDGE_MS_MAX;
+        if !self.relayed.front().is_some_and(is_overdue) {
+            return;
+        }
+        if context.mode == Mode::Direct {
+            while let Some(parcel) = self.relayed.pop_front_if(|parcel| is_overdue(parcel)) {
+                self.refuse(context, &parcel, Code::RECIPIENT_AWAY, effects);
+            }
+        } else {
             self.leave_live();
             self.park_relayed(effects);
-            self.advance(device, effects);
         }
     }
 
     /// Asks the store for more, once nothing is under way that could change the answer.
-    fn advance(&mut self, device: DeviceKey, effects: &mut Vec<Effect>) {
+    fn advance(&mut self, context: &Context, effects: &mut Vec<Effect>) {
         let (Phase::Draining { after, fetching: false }, Some(link)) = (self.phase, self.link) else {
             return;
         };
-        let after = if self.is_stale { 0 } else { after };
+        let after = if self.reading.is_stale { 0 } else { after };
         // From the start of the queue only when it no longer shows what has just been acknowledged.
         let is_settled = after > 0 || self.settling == 0;
-        if self.parking.is_empty() && self.drained.is_empty() && is_settled {
+        if self.drained.is_empty() && is_settled {
             if after == 0 {
-                (self.is_stale, self.has_gap) = (false, false);
+                (self.reading.is_stale, self.reading.has_gap) = (false, false);
             }
+            self.reading.was_missed = false;
             self.phase = Phase::Draining { after, fetching: true };
-            effects.push(Effect::Fetch { device, link, after });
+            effects.push(Effect::Fetch { device: context.device, link, after });
         }
     }
 
-    /// The queue was empty. If something is being parked behind it, [`Lane::parked`] goes on.
+    /// The queue was empty, and nothing is on its way into it.
     fn reach_level(&mut self, link: LinkId, effects: &mut Vec<Effect>) {
-        if !self.parking.is_empty() {
-            return;
-        }
         self.phase = Phase::Live;
         if !self.level_was_told {
             self.level_was_told = true;
@@ -243,6 +320,28 @@ impl Lane {
         }
     }
 
+    fn refuse(&mut self, context: &Context, parcel: &Parcel, code: Code, effects: &mut Vec<Effect>) {
+        self.late.remove(&parcel.key);
+        self.refusals.add(parcel, code, context.now);
+        effects.push(context.answer(parcel.reply, Outcome::Refused(code)));
+    }
+
+    /// Refuses a message, and if it may come again also those of its sender that wait behind it.
+    fn refuse_with_rest(
+        &mut self,
+        context: &Context,
+        parcel: &Parcel,
+        code: Code,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.refuse(context, parcel, code, effects);
+        if code.is_retryable() {
+            for behind in self.parking.take_rest(parcel.sender()) {
+                self.refuse(context, &behind, code, effects);
+            }
+        }
+    }
+
     fn park_relayed(&mut self, effects: &mut Vec<Effect>) {
         while let Some(parcel) = self.relayed.pop_front() {
             self.late.insert(parcel.key);
@@ -251,7 +350,8 @@ impl Lane {
     }
 
     fn park(&mut self, parcel: Parcel, effects: &mut Vec<Effect>) {
-        self.parking.insert(parcel.key, parcel.reply);
-        effects.push(Effect::Park(Box::new(parcel)));
+        if let Some(first) = self.parking.add(parcel) {
+            effects.push(Effect::Park(Box::new(first)));
+        }
     }
 }

@@ -4,28 +4,48 @@
 //! Whatever cannot go that way, or is not acknowledged in time, is *parked*: made durable. A device with parked messages is
 //! *draining*: it gets them in the order of its queue, and what is sent meanwhile queues up behind them.
 //!
+//! A server may be told to store nothing ([`Mode::Direct`]): then what cannot go to the link is refused, and the sender's
+//! link is told when the device comes.
+//!
 //! Invariants:
-//! - a parcel handed in is either relayed and unacknowledged (and will be parked if its link dies or is slow), or parked,
-//!   or answered; it is never just dropped;
-//! - parcels for one device are pushed in the order in which they were handed in;
-//! - a device's window is bounded by [`UNACKNOWLEDGED_MAX`];
+//! - a parcel handed in is either relayed and unacknowledged (and will be parked or refused if its link dies or is slow), or
+//!   parked, or answered; it is never just dropped;
+//! - parcels of one sender for one device are pushed, or queued, in the order in which they were handed in; after one is
+//!   refused that may come again, those behind it are refused until it comes;
+//! - a device's window is bounded by [`UNACKNOWLEDGED_MAX`], and so is what one sender has on its way to the disk;
 //! - everything here may be lost with the process: senders keep what was not answered, the store keeps what was parked.
 //!
 //! The driver performs the effects of one input in order and, for [`Effect::Park`] and [`Effect::Push`], before the next
 //! input is handed in.
 
+mod away;
 mod lane;
+mod parking;
+mod refusals;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-use lane::Lane;
+use away::Away;
+use lane::{Context, Lane};
 use tacite_model::limits::UNACKNOWLEDGED_MAX;
 use tacite_model::{ConversationId, DeviceId, Timestamp};
 use tacite_wire::{Code, Frame, Header};
 
-use crate::{DeviceKey, Enqueued, MessageKey};
+use crate::{DeviceKey, Enqueued, MessageKey, MessageStatusState, Proof, Receipt};
+
+/// How bodies travel, and whether anything is stored. One for a whole server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Bodies travel in frames; what cannot be delivered at once is stored.
+    #[default]
+    Inline,
+    /// Bodies were stored before their messages are sent; frames hold metadata only.
+    Split,
+    /// Nothing is stored.
+    Direct,
+}
 
 /// One link of one process, never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,6 +79,14 @@ pub struct Parcel {
     pub reply: Reply,
     /// When it was handed in.
     pub taken_at: Timestamp,
+}
+
+impl Parcel {
+    /// The device that sent it.
+    #[must_use]
+    pub fn sender(&self) -> DeviceKey {
+        DeviceKey { account_id: self.key.sender_id, device_id: self.sender_device }
+    }
 }
 
 /// A waiting message, read from the store.
@@ -95,6 +123,8 @@ pub enum Input {
     Parked {
         /// For which device.
         recipient: DeviceKey,
+        /// Of which.
+        sender: DeviceKey,
         /// The message.
         key: MessageKey,
         /// What became of it: in the queue, or why not.
@@ -104,8 +134,8 @@ pub enum Input {
     Acknowledge {
         /// Which device.
         device: DeviceKey,
-        /// The messages.
-        messages: Vec<MessageKey>,
+        /// The messages, with what it says of each.
+        receipts: Vec<Receipt>,
     },
     /// [`Effect::Receive`] is done, or has failed (then the messages come again at the next link).
     Settled {
@@ -144,7 +174,8 @@ pub enum Effect {
         /// What has become of it.
         outcome: Outcome,
     },
-    /// Make a message durable: body and queue entry, both queued for writing before the next input is handed in.
+    /// Make a message durable: body (unless it was stored before) and queue entry, queued for writing before the next input
+    /// is handed in.
     Park(Box<Parcel>),
     /// Read what waits for a device.
     Fetch {
@@ -159,8 +190,22 @@ pub enum Effect {
     Receive {
         /// Which device.
         device: DeviceKey,
+        /// The messages, with what it said of each.
+        receipts: Vec<Receipt>,
+    },
+    /// Delete the bodies of messages that a device has stored and that never waited.
+    Discard {
+        /// Which device.
+        device: DeviceKey,
         /// The messages.
         messages: Vec<MessageKey>,
+    },
+    /// Tell a link that a device is here for which it was refused a message.
+    Here {
+        /// The link.
+        link: LinkId,
+        /// The device.
+        device: DeviceKey,
     },
     /// Tell a device that nothing waits any more.
     Level {
@@ -179,12 +224,8 @@ pub enum Effect {
 pub enum Outcome {
     /// Its place in the order is fixed.
     Taken,
-    /// It is durable.
-    Sent,
-    /// The device has it.
-    Received,
-    /// It waited too long and was deleted.
-    Expired,
+    /// So far has it come, as its sender may know it. `Sent`: it is durable, or the device has it and does not say so.
+    Reached(MessageStatusState, Proof),
     /// It could not be taken; the sender keeps it.
     Refused(Code),
 }
@@ -192,15 +233,32 @@ pub enum Outcome {
 /// The machine; see the module.
 #[derive(Debug, Default)]
 pub struct Delivery {
+    mode: Mode,
     // Ordered, so that the effects of one tick come in the same order in every run.
     lanes: BTreeMap<DeviceKey, Lane>,
+    away: Away,
 }
 
 impl Delivery {
+    /// A machine that knows of nothing yet.
+    #[must_use]
+    pub fn new(mode: Mode) -> Self {
+        Self { mode, ..Self::default() }
+    }
+
     /// Takes one input at time `now`; appends what is to be done to `effects`.
     pub fn handle(&mut self, input: Input, now: Timestamp, effects: &mut Vec<Effect>) {
+        let before = effects.len();
+        match input {
+            Input::Tick => self.tick(now, effects),
+            input => self.hand_to_lane(input, now, effects),
+        }
+        self.remember_the_away(&effects[before..]);
+    }
+
+    fn hand_to_lane(&mut self, input: Input, now: Timestamp, effects: &mut Vec<Effect>) {
         let device = match &input {
-            Input::Tick => return self.tick(now, effects),
+            Input::Tick => return,
             Input::Submit(parcel) => parcel.recipient,
             Input::Parked { recipient, .. } => *recipient,
             Input::LinkUp { device, .. }
@@ -209,15 +267,26 @@ impl Delivery {
             | Input::Settled { device }
             | Input::Fetched { device, .. } => *device,
         };
+        let context = Context { device, mode: self.mode, now };
         let lane = self.lanes.entry(device).or_default();
         match input {
-            Input::LinkUp { link, .. } => lane.link_up(device, link, effects),
-            Input::LinkDown { link, .. } => lane.link_down(link, effects),
-            Input::Submit(parcel) => lane.submit(*parcel, effects),
-            Input::Parked { key, outcome, .. } => lane.parked(device, key, outcome, effects),
-            Input::Acknowledge { messages, .. } => lane.acknowledge(device, messages, effects),
-            Input::Settled { .. } => lane.settled(device, effects),
-            Input::Fetched { link, messages, .. } => lane.fetched(device, link, messages, effects),
+            Input::LinkUp { link, .. } => {
+                lane.link_up(&context, link, effects);
+                self.away.link_up(link);
+                let told = self.away.take(device).into_iter().map(|link| Effect::Here { link, device });
+                effects.extend(told);
+            }
+            Input::LinkDown { link, .. } => {
+                lane.link_down(&context, link, effects);
+                self.away.link_down(link);
+            }
+            Input::Submit(parcel) => lane.submit(&context, *parcel, effects),
+            Input::Parked { sender, key, outcome, .. } => {
+                lane.parked(&context, sender, key, outcome, effects);
+            }
+            Input::Acknowledge { receipts, .. } => lane.acknowledge(&context, receipts, effects),
+            Input::Settled { .. } => lane.settled(&context, effects),
+            Input::Fetched { link, messages, .. } => lane.fetched(&context, link, messages, effects),
             Input::Tick => {}
         }
         debug_assert!(lane.unacknowledged() <= 2 * UNACKNOWLEDGED_MAX, "a window is bounded");
@@ -228,7 +297,20 @@ impl Delivery {
 
     fn tick(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         for (device, lane) in &mut self.lanes {
-            lane.park_overdue(*device, now, effects);
+            lane.tick(&Context { device: *device, mode: self.mode, now }, effects);
+        }
+        self.lanes.retain(|_, lane| !lane.is_idle());
+    }
+
+    fn remember_the_away(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            let Effect::Answer { reply, recipient, outcome: Outcome::Refused(Code::RECIPIENT_AWAY) } = effect
+            else {
+                continue;
+            };
+            if self.lanes.get(recipient).is_none_or(Lane::is_away) {
+                self.away.remember(reply.link, *recipient);
+            }
         }
     }
 }

@@ -1,6 +1,12 @@
 //! The machine's transitions, one by one. Alice sends, bob receives.
 
-use tacite_model::limits::{ACKNOWLEDGE_MS_MAX, UNACKNOWLEDGED_MAX};
+mod direct;
+mod order;
+mod refusals;
+
+use std::collections::VecDeque;
+
+use tacite_model::limits::{ACKNOWLEDGE_MS_MAX, REFUSAL_MS_MAX, REFUSALS_PER_DEVICE_MAX, UNACKNOWLEDGED_MAX};
 use tacite_model::{AccountId, MessageId};
 use tacite_wire::{Opcode, proto};
 
@@ -11,10 +17,18 @@ const BOB_LINK: LinkId = LinkId(2);
 const BOB_LATER_LINK: LinkId = LinkId(3);
 const BOB: DeviceKey =
     DeviceKey { account_id: AccountId::from_bytes([0xB0; 16]), device_id: DeviceId::FIRST };
+const ALICE: DeviceKey =
+    DeviceKey { account_id: AccountId::from_bytes([0xA1; 16]), device_id: DeviceId::FIRST };
+const SENT: Outcome = Outcome::Reached(MessageStatusState::Sent, None);
+const PROOF: Proof = Some([0x77; 16]);
 
 fn key(number: u8) -> MessageKey {
-    let sender_id = AccountId::from_bytes([0xA1; 16]);
-    MessageKey { sender_id, message_id: MessageId::from_bytes([number; 16]) }
+    MessageKey { sender_id: ALICE.account_id, message_id: MessageId::from_bytes([number; 16]) }
+}
+
+/// What bob's device says of a message that it has stored.
+fn receipt(number: u8) -> Receipt {
+    Receipt { key: key(number), proof: PROOF, silent: false }
 }
 
 fn frame(number: u8) -> Frame {
@@ -65,8 +79,11 @@ impl Bench {
     }
 
     fn parked(&mut self, number: u8) -> Vec<Effect> {
-        let outcome = Ok(Enqueued::Waiting);
-        self.at(1000, Input::Parked { recipient: BOB, key: key(number), outcome })
+        self.parked_as(number, Ok(Enqueued::Waiting))
+    }
+
+    fn parked_as(&mut self, number: u8, outcome: Result<Enqueued, Code>) -> Vec<Effect> {
+        self.at(1000, Input::Parked { recipient: BOB, sender: ALICE, key: key(number), outcome })
     }
 
     fn fetched(&mut self, link: LinkId, numbers: &[u8]) -> Vec<Effect> {
@@ -80,13 +97,21 @@ impl Bench {
     }
 
     fn acknowledge(&mut self, numbers: &[u8]) -> Vec<Effect> {
-        let messages = numbers.iter().copied().map(key).collect();
-        self.at(1000, Input::Acknowledge { device: BOB, messages })
+        let receipts = numbers.iter().copied().map(receipt).collect();
+        self.at(1000, Input::Acknowledge { device: BOB, receipts })
+    }
+
+    fn in_mode(mode: Mode) -> Self {
+        Self { delivery: Delivery::new(mode) }
     }
 
     /// Bob linked and level.
     fn with_bob_live() -> Self {
-        let mut bench = Self::default();
+        Self::in_mode_with_bob_live(Mode::Inline)
+    }
+
+    fn in_mode_with_bob_live(mode: Mode) -> Self {
+        let mut bench = Self::in_mode(mode);
         bench.up(BOB_LINK);
         assert_eq!(bench.fetched(BOB_LINK, &[]), [Effect::Level { link: BOB_LINK }]);
         bench
@@ -95,6 +120,18 @@ impl Bench {
 
 fn answer(number: u8, outcome: Outcome) -> Effect {
     Effect::Answer { reply: reply(number), recipient: BOB, outcome }
+}
+
+fn received(number: u8) -> Effect {
+    answer(number, Outcome::Reached(MessageStatusState::Received, PROOF))
+}
+
+fn refused(number: u8, code: Code) -> Effect {
+    answer(number, Outcome::Refused(code))
+}
+
+fn receive(numbers: &[u8]) -> Effect {
+    Effect::Receive { device: BOB, receipts: numbers.iter().copied().map(receipt).collect() }
 }
 
 fn push(link: LinkId, number: u8) -> Effect {
@@ -113,14 +150,14 @@ fn fetch(link: LinkId, after: u64) -> Effect {
 fn to_a_live_device_a_message_goes_without_touching_the_store() {
     let mut bench = Bench::with_bob_live();
     assert_eq!(bench.submit(1), [answer(1, Outcome::Taken), push(BOB_LINK, 1)]);
-    assert_eq!(bench.acknowledge(&[1]), [answer(1, Outcome::Received)]);
+    assert_eq!(bench.acknowledge(&[1]), [received(1)]);
 }
 
 #[test]
 fn for_an_absent_device_it_is_parked_and_the_sender_told_once_durable() {
     let mut bench = Bench::default();
     assert_eq!(bench.submit(1), [answer(1, Outcome::Taken), park(1)]);
-    assert_eq!(bench.parked(1), [answer(1, Outcome::Sent)]);
+    assert_eq!(bench.parked(1), [answer(1, SENT)]);
     assert!(bench.delivery.lanes.is_empty(), "nothing is remembered of an absent device");
 }
 
@@ -131,7 +168,9 @@ fn a_link_that_dies_has_its_unacknowledged_messages_parked_in_order() {
     bench.submit(2);
     bench.submit(3);
     bench.acknowledge(&[2]);
-    assert_eq!(bench.down(BOB_LINK), [park(1), park(3)]);
+    assert_eq!(bench.down(BOB_LINK), [park(1)]);
+    assert_eq!(bench.parked(1), [answer(1, SENT), park(3)], "one of a sender at a time");
+    assert_eq!(bench.parked(3), [answer(3, SENT)]);
 }
 
 #[test]
@@ -140,12 +179,12 @@ fn a_device_that_does_not_acknowledge_in_time_gets_its_messages_from_the_store()
     bench.submit(1);
     bench.submit(2);
     assert_eq!(bench.at(1000 + ACKNOWLEDGE_MS_MAX - 1, Input::Tick), []);
-    assert_eq!(bench.at(1000 + ACKNOWLEDGE_MS_MAX, Input::Tick), [park(1), park(2)]);
+    assert_eq!(bench.at(1000 + ACKNOWLEDGE_MS_MAX, Input::Tick), [park(1)]);
     // What comes meanwhile does not overtake.
-    assert_eq!(bench.submit(3), [answer(3, Outcome::Taken), park(3)]);
-    bench.parked(1);
-    bench.parked(2);
-    assert_eq!(bench.parked(3), [answer(3, Outcome::Sent), fetch(BOB_LINK, 0)]);
+    assert_eq!(bench.submit(3), [answer(3, Outcome::Taken)]);
+    assert_eq!(bench.parked(1), [answer(1, SENT), park(2), fetch(BOB_LINK, 0)]);
+    assert_eq!(bench.parked(2), [answer(2, SENT), park(3)]);
+    assert_eq!(bench.parked(3), [answer(3, SENT)]);
     assert_eq!(bench.fetched(BOB_LINK, &[1, 2, 3]), [1, 2, 3].map(|number| push(BOB_LINK, number)));
 }
 
@@ -156,14 +195,12 @@ fn after_connecting_the_queue_is_drained_in_pages_then_the_device_is_live() {
     assert_eq!(bench.fetched(BOB_LINK, &[1, 2]), [push(BOB_LINK, 1), push(BOB_LINK, 2)]);
     // Sent while draining: behind the queue.
     assert_eq!(bench.submit(3), [answer(3, Outcome::Taken), park(3)]);
-    assert_eq!(bench.acknowledge(&[1]), [Effect::Receive { device: BOB, messages: vec![key(1)] }]);
-    bench.acknowledge(&[2]);
-    assert_eq!(bench.parked(3), [answer(3, Outcome::Sent), fetch(BOB_LINK, 2)]);
+    assert_eq!(bench.acknowledge(&[1]), [receive(&[1])]);
+    assert_eq!(bench.acknowledge(&[2]), [receive(&[2]), fetch(BOB_LINK, 2)]);
+    assert_eq!(bench.fetched(BOB_LINK, &[]), [], "not level: one is on its way to the disk");
+    assert_eq!(bench.parked(3), [answer(3, SENT), fetch(BOB_LINK, 2)]);
     assert_eq!(bench.fetched(BOB_LINK, &[3]), [push(BOB_LINK, 3)]);
-    assert_eq!(
-        bench.acknowledge(&[3]),
-        [Effect::Receive { device: BOB, messages: vec![key(3)] }, fetch(BOB_LINK, 3)]
-    );
+    assert_eq!(bench.acknowledge(&[3]), [receive(&[3]), fetch(BOB_LINK, 3)]);
     assert_eq!(bench.fetched(BOB_LINK, &[]), [Effect::Level { link: BOB_LINK }]);
     assert_eq!(bench.submit(4), [answer(4, Outcome::Taken), push(BOB_LINK, 4)]);
 }
@@ -175,18 +212,42 @@ fn a_message_that_is_parked_while_the_queue_is_read_is_not_overtaken() {
     bench.submit(1);
     // The read did not see it yet.
     assert_eq!(bench.fetched(BOB_LINK, &[]), []);
-    assert_eq!(bench.submit(2), [answer(2, Outcome::Taken), park(2)]);
-    bench.parked(1);
-    assert_eq!(bench.parked(2), [answer(2, Outcome::Sent), fetch(BOB_LINK, 0)]);
+    assert_eq!(bench.submit(2), [answer(2, Outcome::Taken)]);
+    assert_eq!(bench.parked(1), [answer(1, SENT), park(2), fetch(BOB_LINK, 0)]);
+    assert_eq!(bench.parked(2), [answer(2, SENT)]);
+    assert_eq!(bench.fetched(BOB_LINK, &[1]), [push(BOB_LINK, 1)]);
+    bench.acknowledge(&[1]);
+    assert_eq!(bench.fetched(BOB_LINK, &[2]), [push(BOB_LINK, 2)]);
+}
+
+// What is sent without a pause keeps nobody from getting what waits.
+#[test]
+fn a_device_drains_its_queue_while_more_is_parked_all_the_time() {
+    let mut bench = Bench::default();
+    bench.submit(1);
+    bench.up(BOB_LINK);
+    for number in 1..100 {
+        // There is always one on its way to the disk.
+        bench.submit(number + 1);
+        bench.parked(number);
+        assert_eq!(bench.fetched(BOB_LINK, &[number]), [push(BOB_LINK, number)]);
+        let effects = bench.acknowledge(&[number]);
+        assert_eq!(effects, [receive(&[number]), fetch(BOB_LINK, u64::from(number))], "{number}");
+        bench.at(1000, Input::Settled { device: BOB });
+    }
 }
 
 #[test]
 fn a_second_link_takes_over_and_the_first_is_closed() {
     let mut bench = Bench::with_bob_live();
     bench.submit(1);
-    assert_eq!(bench.up(BOB_LATER_LINK), [Effect::Close { link: BOB_LINK }, park(1)]);
+    assert_eq!(
+        bench.up(BOB_LATER_LINK),
+        [Effect::Close { link: BOB_LINK }, park(1), fetch(BOB_LATER_LINK, 0)]
+    );
     assert_eq!(bench.down(BOB_LINK), [], "the end of the old link changes nothing");
-    assert_eq!(bench.parked(1), [answer(1, Outcome::Sent), fetch(BOB_LATER_LINK, 0)]);
+    assert_eq!(bench.parked(1), [answer(1, SENT)]);
+    assert_eq!(bench.fetched(BOB_LATER_LINK, &[]), [fetch(BOB_LATER_LINK, 0)], "that read did not show it");
 }
 
 #[test]
@@ -196,10 +257,13 @@ fn the_window_is_bounded_and_the_rest_waits_in_the_store() {
         let number = u8::try_from(number).unwrap();
         assert_eq!(bench.submit(number)[1], push(BOB_LINK, number));
     }
-    let effects = bench.submit(200);
-    let parked = (0..u8::try_from(UNACKNOWLEDGED_MAX).unwrap()).chain([200]).map(park);
-    assert_eq!(effects[1..], parked.collect::<Vec<_>>(), "what was relayed keeps its place before the rest");
-    assert_eq!(bench.down(BOB_LINK), [], "all of it is in the queue already");
+    assert_eq!(bench.submit(200), [answer(200, Outcome::Taken), park(0)]);
+    assert_eq!(bench.down(BOB_LINK), [], "all of it is on its way to the disk already");
+    let relayed = 0..u8::try_from(UNACKNOWLEDGED_MAX).unwrap();
+    for (number, next) in relayed.clone().zip(relayed.skip(1).chain([200])) {
+        assert_eq!(bench.parked(number), [answer(number, SENT), park(next)], "in the order of sending");
+    }
+    assert_eq!(bench.parked(200), [answer(200, SENT)]);
 }
 
 // C5: what is parked and durable between a read of the queue and its answer was not read.
@@ -208,7 +272,7 @@ fn a_message_that_became_durable_while_the_queue_was_read_is_read_once_more() {
     let mut bench = Bench::default();
     bench.up(BOB_LINK);
     bench.submit(1);
-    assert_eq!(bench.parked(1), [answer(1, Outcome::Sent)]);
+    assert_eq!(bench.parked(1), [answer(1, SENT)]);
     assert_eq!(bench.fetched(BOB_LINK, &[]), [fetch(BOB_LINK, 0)], "not level yet");
     assert_eq!(bench.fetched(BOB_LINK, &[1]), [push(BOB_LINK, 1)]);
 }
@@ -224,7 +288,7 @@ fn a_message_whose_body_comes_later_is_not_left_behind() {
     bench.at(1000, Input::Fetched { device: BOB, link: BOB_LINK, messages });
     bench.submit(1);
     bench.parked(1);
-    assert_eq!(bench.acknowledge(&[2]), [Effect::Receive { device: BOB, messages: vec![key(2)] }]);
+    assert_eq!(bench.acknowledge(&[2]), [receive(&[2])]);
     assert_eq!(bench.at(1000, Input::Settled { device: BOB }), [fetch(BOB_LINK, 0)]);
 }
 
@@ -244,7 +308,7 @@ fn acknowledgements_of_what_was_not_pushed_are_passed_over() {
     bench.up(BOB_LINK);
     bench.fetched(BOB_LINK, &[1]);
     let effects = bench.acknowledge(&[1, 2, 1]);
-    assert_eq!(effects, [Effect::Receive { device: BOB, messages: vec![key(1)] }, fetch(BOB_LINK, 1)]);
+    assert_eq!(effects, [receive(&[1]), fetch(BOB_LINK, 1)]);
 }
 
 // T14: while a message is being parked, its repetition is not parked beside it.
@@ -256,7 +320,7 @@ fn a_repetition_of_what_is_being_parked_changes_only_where_the_answer_goes() {
     let to_new_link = |outcome| Effect::Answer { reply: again.reply, recipient: BOB, outcome };
     let effects = bench.at(1000, Input::Submit(Box::new(again.clone())));
     assert_eq!(effects, [to_new_link(Outcome::Taken)]);
-    assert_eq!(bench.parked(1), [to_new_link(Outcome::Sent)]);
+    assert_eq!(bench.parked(1), [to_new_link(SENT)]);
 }
 
 // T14: a sender that lost its link repeats itself; the recipient is not bothered twice.
@@ -267,8 +331,8 @@ fn a_repetition_of_what_is_under_way_changes_only_where_the_answer_goes() {
     let again = Parcel { reply: Reply { link: LinkId(9), ..reply(1) }, ..parcel(1) };
     let taken = Effect::Answer { reply: again.reply, recipient: BOB, outcome: Outcome::Taken };
     assert_eq!(bench.at(1000, Input::Submit(Box::new(again.clone()))), [taken]);
-    let received = Effect::Answer { reply: again.reply, recipient: BOB, outcome: Outcome::Received };
-    assert_eq!(bench.acknowledge(&[1]), [received]);
+    let outcome = Outcome::Reached(MessageStatusState::Received, PROOF);
+    assert_eq!(bench.acknowledge(&[1]), [Effect::Answer { reply: again.reply, recipient: BOB, outcome }]);
 }
 
 // T69: what could not be made durable is never acknowledged.
@@ -281,8 +345,7 @@ fn a_message_that_cannot_be_parked_is_refused() {
     ] {
         let mut bench = Bench::default();
         bench.submit(1);
-        let effects = bench.at(1000, Input::Parked { recipient: BOB, key: key(1), outcome });
-        assert_eq!(effects, [answer(1, Outcome::Refused(code))]);
+        assert_eq!(bench.parked_as(1, outcome), [refused(1, code)]);
     }
 }
 
@@ -301,7 +364,49 @@ fn the_queue_is_read_again_only_after_acknowledgements_are_recorded() {
     bench.submit(1);
     bench.at(1000 + ACKNOWLEDGE_MS_MAX, Input::Tick);
     // The acknowledgement comes late: after parking began.
-    assert_eq!(bench.acknowledge(&[1]), [Effect::Receive { device: BOB, messages: vec![key(1)] }]);
-    assert_eq!(bench.parked(1), [answer(1, Outcome::Sent)]);
+    assert_eq!(bench.acknowledge(&[1]), [receive(&[1])]);
+    assert_eq!(bench.parked(1), [answer(1, SENT)]);
     assert_eq!(bench.at(1000, Input::Settled { device: BOB }), [fetch(BOB_LINK, 0)]);
+}
+
+// T30: what the device says to prove it goes to the sender unchanged, relayed or not.
+#[test]
+fn t30_the_proof_of_receipt_is_handed_on() {
+    let mut bench = Bench::with_bob_live();
+    bench.submit(1);
+    assert_eq!(bench.acknowledge(&[1]), [received(1)]);
+    bench.submit(2);
+    bench.down(BOB_LINK);
+    let settled = Ok(Enqueued::Settled(MessageStatusState::Read, PROOF));
+    let outcome = Outcome::Reached(MessageStatusState::Read, PROOF);
+    assert_eq!(bench.parked_as(2, settled), [answer(2, outcome)], "a repetition hears how far it came");
+}
+
+// T44: whoever probes with messages that show nothing learns nothing from their receipt.
+#[test]
+fn t44_a_silent_acknowledgement_tells_no_more_than_sent() {
+    let mut bench = Bench::with_bob_live();
+    bench.submit(1);
+    let silent = Receipt { silent: true, ..receipt(1) };
+    let effects = bench.at(1000, Input::Acknowledge { device: BOB, receipts: vec![silent] });
+    assert_eq!(effects, [answer(1, SENT)]);
+}
+
+#[test]
+fn what_is_acknowledged_before_it_goes_to_the_disk_does_not_go_there() {
+    let mut bench = Bench::with_bob_live();
+    bench.submit(1);
+    bench.submit(2);
+    assert_eq!(bench.at(1000 + ACKNOWLEDGE_MS_MAX, Input::Tick), [park(1)]);
+    assert_eq!(bench.acknowledge(&[2]), [received(2), fetch(BOB_LINK, 0)]);
+    assert_eq!(bench.parked(1), [answer(1, SENT)]);
+}
+
+// E3 split: the body was stored before; once the device has it, it goes.
+#[test]
+fn in_split_mode_the_body_of_a_relayed_message_is_deleted_when_it_was_received() {
+    let mut bench = Bench::in_mode_with_bob_live(Mode::Split);
+    assert_eq!(bench.submit(1), [answer(1, Outcome::Taken), push(BOB_LINK, 1)]);
+    let discard = Effect::Discard { device: BOB, messages: vec![key(1)] };
+    assert_eq!(bench.acknowledge(&[1]), [received(1), discard]);
 }

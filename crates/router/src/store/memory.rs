@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::future::{Future, ready};
 use std::sync::{Mutex, PoisonError};
 
-use tacite_model::limits::{CONTACT_REQUESTS_OPEN_MAX, CONVERSATIONS_PER_ACCOUNT_MAX, QUEUE_MESSAGES_MAX};
-use tacite_model::{AccountId, ConversationId, MessageId, Timestamp};
+use tacite_model::limits::{
+    CONTACT_REQUESTS_OPEN_MAX, CONVERSATIONS_PER_ACCOUNT_MAX, QUEUE_MESSAGES_MAX,
+    QUEUE_MESSAGES_PER_SENDER_MAX,
+};
+use tacite_model::{AccountId, ConversationId, DeviceId, MessageId, Timestamp};
 
 use crate::{
-    Change, Conversation, ConversationState, Cursor, DeviceKey, Enqueued, Entry, MessageKey, MessageStatus,
-    MessageStatusState, Requested, Store, StoreError, Waiting,
+    Block, Blocked, Change, Conversation, ConversationState, Cursor, DeviceKey, Enqueued, Entry,
+    MessageStatus, MessageStatusState, Receipt, Requested, Store, StoreError, Waiting,
 };
 
 /// See the module.
@@ -22,26 +25,43 @@ pub struct MemoryStore {
 struct Tables {
     conversations: Vec<Conversation>,
     messages: BTreeMap<(MessageId, DeviceKey), Message>,
+    last_seen: BTreeMap<AccountId, Timestamp>,
     updated_at: Timestamp,
     position: u64,
 }
 
 #[derive(Debug)]
 struct Message {
-    entry: Entry,
+    status: MessageStatus,
+    silent: bool,
+    /// `None` if it never waited.
+    queued: Option<Queued>,
+}
+
+#[derive(Debug)]
+struct Queued {
     position: u64,
-    state: MessageStatusState,
-    updated_at: Timestamp,
+    sender_device: DeviceId,
+    taken_at: Timestamp,
 }
 
 impl Message {
-    const fn status(&self) -> MessageStatus {
-        MessageStatus {
-            key: self.entry.key,
-            recipient: self.entry.recipient,
-            state: self.state,
-            updated_at: self.updated_at,
+    fn waits_for(&self, device: DeviceKey) -> bool {
+        self.status.recipient == device && self.status.state == MessageStatusState::Sent
+    }
+
+    /// Whether more of it can be told to its sender.
+    fn is_over(&self) -> bool {
+        match self.status.state {
+            MessageStatusState::Sent => false,
+            MessageStatusState::Received => self.silent,
+            MessageStatusState::Read | MessageStatusState::Expired => true,
         }
+    }
+
+    fn row(&self) -> Option<Waiting> {
+        let Queued { position, sender_device, taken_at } = *self.queued.as_ref()?;
+        Some(Waiting { position, key: self.status.key, sender_device, taken_at })
     }
 }
 
@@ -73,34 +93,118 @@ impl Tables {
         open.count() >= CONTACT_REQUESTS_OPEN_MAX || all.count() >= CONVERSATIONS_PER_ACCOUNT_MAX
     }
 
-    fn waiting(&self, device: DeviceKey) -> impl Iterator<Item = &Message> {
-        self.messages
-            .values()
-            .filter(move |row| row.entry.recipient == device && row.state == MessageStatusState::Sent)
+    fn is_asked_by_too_many(&self, account: AccountId) -> bool {
+        let asks = |row: &&Conversation| row.peer_id == account && row.state == ConversationState::Requested;
+        self.conversations.iter().filter(asks).count() >= CONTACT_REQUESTS_OPEN_MAX
     }
 
-    fn enqueue(&mut self, entry: Entry, now: Timestamp) -> Enqueued {
+    fn enqueue(&mut self, entry: &Entry, now: Timestamp) -> Enqueued {
         let id = entry.key.message_id;
-        let owner = |entry: &Entry| (entry.key.sender_id, entry.recipient.account_id);
-        let mut same_id = self.messages.iter().filter(|((message_id, _), _)| *message_id == id);
-        if same_id.any(|(_, row)| owner(&row.entry) != owner(&entry)) {
-            return Enqueued::IdInUse;
-        }
         if let Some(row) = self.messages.get(&(id, entry.recipient)) {
-            return match row.state {
+            return match row.status.state {
+                _ if row.status.key != entry.key => Enqueued::IdInUse,
                 MessageStatusState::Sent => Enqueued::Waiting,
-                MessageStatusState::Expired => Enqueued::Expired,
-                MessageStatusState::Received | MessageStatusState::Read => Enqueued::Received,
+                _ if row.silent => Enqueued::Settled(MessageStatusState::Sent, None),
+                state => Enqueued::Settled(state, row.status.proof),
             };
         }
-        if self.waiting(entry.recipient).count() >= QUEUE_MESSAGES_MAX {
+        let owner = |status: &MessageStatus| (status.key.sender_id, status.recipient.account_id);
+        let is_anothers = |row: &Message| {
+            row.queued.is_some()
+                && row.status.key.message_id == id
+                && owner(&row.status) != (entry.key.sender_id, entry.recipient.account_id)
+        };
+        if self.messages.values().any(is_anothers) {
+            return Enqueued::IdInUse;
+        }
+        let waiting = || self.messages.values().filter(|row| row.waits_for(entry.recipient));
+        let of_sender = waiting().filter(|row| row.status.key.sender_id == entry.key.sender_id);
+        if waiting().count() >= QUEUE_MESSAGES_MAX || of_sender.count() >= QUEUE_MESSAGES_PER_SENDER_MAX {
             return Enqueued::Full;
         }
         self.position += 1;
-        let (position, updated_at) = (self.position, self.tick(now));
-        let row = Message { position, state: MessageStatusState::Sent, updated_at, entry };
-        self.messages.insert((id, row.entry.recipient), row);
+        let status = MessageStatus {
+            key: entry.key,
+            recipient: entry.recipient,
+            state: MessageStatusState::Sent,
+            updated_at: self.tick(now),
+            proof: None,
+        };
+        let queued =
+            Queued { position: self.position, sender_device: entry.sender_device, taken_at: entry.taken_at };
+        self.messages.insert((id, entry.recipient), Message { status, silent: false, queued: Some(queued) });
         Enqueued::Waiting
+    }
+
+    fn receive(&mut self, device: DeviceKey, receipt: &Receipt, now: Timestamp) -> Option<MessageStatus> {
+        let updated_at = self.tick(now);
+        let row = self.messages.get_mut(&(receipt.key.message_id, device))?;
+        if row.status.key != receipt.key || row.status.state != MessageStatusState::Sent {
+            return None;
+        }
+        let (state, proof) = (MessageStatusState::Received, receipt.proof);
+        row.status = MessageStatus { state, updated_at, proof, ..row.status };
+        row.silent = receipt.silent;
+        (!row.silent).then_some(row.status)
+    }
+
+    fn read(&mut self, reader: DeviceKey, receipt: &Receipt, now: Timestamp) -> Option<MessageStatus> {
+        let status = MessageStatus {
+            key: receipt.key,
+            recipient: reader,
+            state: MessageStatusState::Read,
+            updated_at: self.tick(now),
+            proof: receipt.proof,
+        };
+        let place = (receipt.key.message_id, reader);
+        let Some(row) = self.messages.get_mut(&place) else {
+            self.messages.insert(place, Message { status, silent: false, queued: None });
+            return Some(status);
+        };
+        if row.status.key != receipt.key || row.status.state >= MessageStatusState::Read || row.silent {
+            return None;
+        }
+        row.status = status;
+        Some(status)
+    }
+
+    fn block(
+        &mut self,
+        blocker: AccountId,
+        other: AccountId,
+        is_set: bool,
+        now: Timestamp,
+    ) -> Option<Blocked> {
+        let changed_at = self.tick(now);
+        let row = self.find(blocker, other)?;
+        let is_initiator = blocker == row.initiator_id;
+        let block = if is_initiator { &mut row.initiator_block } else { &mut row.peer_block };
+        if block.is_set != is_set {
+            *block = Block { is_set, changed_at };
+        }
+        let conversation = *row;
+        let waits = |row: &&Message| {
+            row.waits_for(row.status.recipient)
+                && (row.status.key.sender_id, row.status.recipient.account_id) == (other, blocker)
+        };
+        let waiting = self.messages.values().filter(waits);
+        let dropped: Vec<_> = if is_set {
+            waiting.map(|row| (row.status.key, row.status.recipient)).collect()
+        } else {
+            Vec::new()
+        };
+        for (key, device) in &dropped {
+            self.receive(*device, &Receipt { key: *key, proof: None, silent: true }, now);
+        }
+        Some(Blocked { conversation, dropped })
+    }
+
+    /// Forgets rows, but never the newest of all.
+    fn forget(&mut self, may_go: impl Fn(&Message) -> bool) -> usize {
+        let before = self.messages.len();
+        let newest = self.messages.values().map(|row| row.status.updated_at).max();
+        self.messages.retain(|_, row| Some(row.status.updated_at) == newest || !may_go(row));
+        before - self.messages.len()
     }
 }
 
@@ -121,7 +225,7 @@ impl Store for MemoryStore {
                 *found = Conversation { state: ConversationState::Accepted, updated_at, ..*found };
                 return Requested::Changed(*found);
             }
-            if tables.has_too_many(from) {
+            if tables.has_too_many(from) || tables.is_asked_by_too_many(to) {
                 return Requested::TooMany;
             }
             let state = ConversationState::Requested;
@@ -132,6 +236,8 @@ impl Store for MemoryStore {
                 state,
                 requested_at: updated_at,
                 updated_at,
+                initiator_block: Block::default(),
+                peer_block: Block::default(),
             };
             tables.conversations.push(row);
             Requested::Changed(row)
@@ -171,6 +277,27 @@ impl Store for MemoryStore {
         ready(Ok(self.with(|tables| tables.find(one, other).copied())))
     }
 
+    fn block(
+        &self,
+        blocker: AccountId,
+        other: AccountId,
+        is_set: bool,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Blocked>, StoreError>> + Send {
+        ready(Ok(self.with(|tables| tables.block(blocker, other, is_set, now))))
+    }
+
+    fn contacts(
+        &self,
+        account: AccountId,
+    ) -> impl Future<Output = Result<Vec<AccountId>, StoreError>> + Send {
+        ready(Ok(self.with(|tables| {
+            let of_account = |row: &&Conversation| row.initiator_id == account || row.peer_id == account;
+            let open = tables.conversations.iter().filter(of_account).filter(|row| row.is_open());
+            open.map(|row| row.other(account)).collect()
+        })))
+    }
+
     fn changes_since(
         &self,
         account: AccountId,
@@ -181,10 +308,13 @@ impl Store for MemoryStore {
             let concerns = |row: &&Conversation| row.initiator_id == account || row.peer_id == account;
             let conversations =
                 tables.conversations.iter().filter(concerns).copied().map(Change::Conversation);
-            let has_advanced =
-                |row: &&Message| row.entry.key.sender_id == account && row.state != MessageStatusState::Sent;
+            let has_advanced = |row: &&Message| {
+                row.status.key.sender_id == account
+                    && row.status.state != MessageStatusState::Sent
+                    && !row.silent
+            };
             let sent = tables.messages.values().filter(has_advanced);
-            let statuses = sent.map(|row| Change::Status(row.status()));
+            let statuses = sent.map(|row| Change::Status(row.status));
             let mut changes: Vec<Change> =
                 conversations.chain(statuses).filter(|change| change.cursor(account) > since).collect();
             changes.sort_unstable_by_key(|change| change.cursor(account));
@@ -198,7 +328,7 @@ impl Store for MemoryStore {
         entry: Entry,
         now: Timestamp,
     ) -> impl Future<Output = Result<Enqueued, StoreError>> + Send + 'static {
-        ready(Ok(self.with(|tables| tables.enqueue(entry, now))))
+        ready(Ok(self.with(|tables| tables.enqueue(&entry, now))))
     }
 
     fn waiting(
@@ -208,16 +338,9 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Waiting>, StoreError>> + Send {
         ready(Ok(self.with(|tables| {
-            let mut waiting: Vec<Waiting> = tables
-                .waiting(device)
-                .filter(|row| row.position > after)
-                .map(|row| Waiting {
-                    position: row.position,
-                    key: row.entry.key,
-                    sender_device: row.entry.sender_device,
-                    taken_at: row.entry.taken_at,
-                })
-                .collect();
+            let rows = tables.messages.values().filter(|row| row.waits_for(device));
+            let mut waiting: Vec<Waiting> =
+                rows.filter_map(Message::row).filter(|row| row.position > after).collect();
             waiting.sort_unstable_by_key(|row| row.position);
             waiting.truncate(limit);
             waiting
@@ -227,20 +350,22 @@ impl Store for MemoryStore {
     fn received(
         &self,
         device: DeviceKey,
-        messages: Vec<MessageKey>,
+        receipts: Vec<Receipt>,
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<MessageStatus>, StoreError>> + Send + 'static {
         ready(Ok(self.with(|tables| {
-            let mut changed = Vec::new();
-            for key in messages {
-                let updated_at = tables.tick(now);
-                let Some(row) = tables.messages.get_mut(&(key.message_id, device)) else { continue };
-                if row.entry.key == key && row.state == MessageStatusState::Sent {
-                    (row.state, row.updated_at) = (MessageStatusState::Received, updated_at);
-                    changed.push(row.status());
-                }
-            }
-            changed
+            receipts.iter().filter_map(|receipt| tables.receive(device, receipt, now)).collect()
+        })))
+    }
+
+    fn read(
+        &self,
+        reader: DeviceKey,
+        receipts: Vec<Receipt>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<MessageStatus>, StoreError>> + Send {
+        ready(Ok(self.with(|tables| {
+            receipts.iter().filter_map(|receipt| tables.read(reader, receipt, now)).collect()
         })))
     }
 
@@ -253,10 +378,12 @@ impl Store for MemoryStore {
             let mut updated_at = tables.updated_at.max(now);
             let mut changed = Vec::new();
             for row in tables.messages.values_mut() {
-                if row.state == MessageStatusState::Sent && row.entry.taken_at < before {
+                let waits_since = row.queued.as_ref().map(|queued| queued.taken_at);
+                if row.status.state == MessageStatusState::Sent && waits_since < Some(before) {
                     updated_at = updated_at.plus_ms(1);
-                    (row.state, row.updated_at) = (MessageStatusState::Expired, updated_at);
-                    changed.push(row.status());
+                    row.status.state = MessageStatusState::Expired;
+                    row.status.updated_at = updated_at;
+                    changed.push(row.status);
                 }
             }
             tables.updated_at = updated_at;
@@ -264,13 +391,28 @@ impl Store for MemoryStore {
         })))
     }
 
+    fn forget_synced(
+        &self,
+        sender: AccountId,
+        synced: Cursor,
+    ) -> impl Future<Output = Result<usize, StoreError>> + Send {
+        ready(Ok(self.with(|tables| {
+            tables.forget(|row| {
+                let place = Change::Status(row.status).cursor(sender);
+                row.status.key.sender_id == sender && row.is_over() && place <= synced
+            })
+        })))
+    }
+
     fn forget_settled(&self, before: Timestamp) -> impl Future<Output = Result<usize, StoreError>> + Send {
         ready(Ok(self.with(|tables| {
-            let count = tables.messages.len();
-            tables
-                .messages
-                .retain(|_, row| row.state == MessageStatusState::Sent || row.updated_at >= before);
-            count - tables.messages.len()
+            let is_settled = |row: &Message| row.status.state != MessageStatusState::Sent;
+            tables.forget(|row| is_settled(row) && row.status.updated_at < before)
         })))
+    }
+
+    fn saw(&self, account: AccountId, now: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send {
+        self.with(|tables| tables.last_seen.insert(account, now));
+        ready(Ok(()))
     }
 }

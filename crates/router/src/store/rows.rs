@@ -8,17 +8,20 @@ use tacite_model::limits::{CONTACT_REQUESTS_OPEN_MAX, CONVERSATIONS_PER_ACCOUNT_
 use tacite_model::{AccountId, ConversationId, DeviceId, MessageId, Timestamp};
 
 use crate::{
-    Conversation, ConversationState, DeviceKey, Enqueued, Entry, MessageKey, MessageStatus,
-    MessageStatusState, StoreError, Waiting,
+    Block, Conversation, ConversationState, DeviceKey, Enqueued, Entry, MessageKey, MessageStatus,
+    MessageStatusState, Proof, StoreError, Waiting,
 };
 
 /// `message_statuses.state` of a message that waits.
 pub(super) const SENT: u8 = 1;
-const EXPIRED: u8 = 4;
+/// Of one that waited too long.
+pub(super) const EXPIRED: u8 = 4;
 /// Columns that [`conversation`] reads.
-pub(super) const CONVERSATION: &str = "id, initiator_id, peer_id, state, requested_at, updated_at";
+pub(super) const CONVERSATION: &str = "id, initiator_id, peer_id, state, requested_at, updated_at, \
+     initiator_blocks, initiator_blocks_at, peer_blocks, peer_blocks_at";
 /// Columns that [`status`] reads.
-pub(super) const STATUS: &str = "message_id, sender_id, recipient_id, recipient_device, state, updated_at";
+pub(super) const STATUS: &str =
+    "message_id, sender_id, recipient_id, recipient_device, state, updated_at, proof";
 
 type SqlResult<T> = Result<T, rusqlite::Error>;
 
@@ -40,25 +43,21 @@ pub(super) fn conversation(row: &Row<'_>) -> SqlResult<Conversation> {
         state,
         requested_at: Timestamp::from_ms(row.get(4)?),
         updated_at: Timestamp::from_ms(row.get(5)?),
+        initiator_block: Block { is_set: row.get(6)?, changed_at: Timestamp::from_ms(row.get(7)?) },
+        peer_block: Block { is_set: row.get(8)?, changed_at: Timestamp::from_ms(row.get(9)?) },
     })
 }
 
 pub(super) fn status(row: &Row<'_>) -> SqlResult<MessageStatus> {
-    let state = match row.get::<_, u8>(4)? {
-        SENT => MessageStatusState::Sent,
-        2 => MessageStatusState::Received,
-        3 => MessageStatusState::Read,
-        EXPIRED => MessageStatusState::Expired,
-        _ => return Err(wrong(4)),
-    };
     Ok(MessageStatus {
         key: MessageKey {
             sender_id: AccountId::from_bytes(row.get(1)?),
             message_id: MessageId::from_bytes(row.get(0)?),
         },
         recipient: DeviceKey { account_id: AccountId::from_bytes(row.get(2)?), device_id: device(row, 3)? },
-        state,
+        state: status_state(row, 4)?,
         updated_at: Timestamp::from_ms(row.get(5)?),
+        proof: proof(row, 6)?,
     })
 }
 
@@ -97,6 +96,14 @@ pub(super) fn has_too_many(connection: &Connection, account: AccountId) -> Resul
     Ok(open >= CONTACT_REQUESTS_OPEN_MAX || all >= CONVERSATIONS_PER_ACCOUNT_MAX)
 }
 
+/// Whether too many have asked an account that has not answered yet.
+pub(super) fn is_asked_by_too_many(connection: &Connection, account: AccountId) -> Result<bool, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT count(*) FROM conversations WHERE peer_id = ?1 AND state = 0")?;
+    let asking: usize = statement.query_row([account.as_bytes()], |row| row.get(0))?;
+    Ok(asking >= CONTACT_REQUESTS_OPEN_MAX)
+}
+
 pub(super) fn insert(connection: &Connection, row: &Conversation) -> Result<(), StoreError> {
     connection
         .prepare_cached(
@@ -116,49 +123,53 @@ pub(super) fn insert(connection: &Connection, row: &Conversation) -> Result<(), 
 
 pub(super) fn update(connection: &Connection, row: &Conversation) -> Result<(), StoreError> {
     connection
-        .prepare_cached("UPDATE conversations SET state = ?2, updated_at = ?3 WHERE id = ?1")?
-        .execute(params![row.id.as_bytes(), number(row.state), ms(row.updated_at)])?;
+        .prepare_cached(
+            "UPDATE conversations SET state = ?2, updated_at = ?3, initiator_blocks = ?4, initiator_blocks_at = ?5, \
+             peer_blocks = ?6, peer_blocks_at = ?7 WHERE id = ?1",
+        )?
+        .execute(params![
+            row.id.as_bytes(),
+            number(row.state),
+            ms(row.updated_at),
+            row.initiator_block.is_set,
+            ms(row.initiator_block.changed_at),
+            row.peer_block.is_set,
+            ms(row.peer_block.changed_at),
+        ])?;
     Ok(())
 }
 
 /// What an entry that is there already comes to; `None` if it is new.
 pub(super) fn already(connection: &Connection, entry: &Entry) -> Result<Option<Enqueued>, StoreError> {
+    let arguments = params![
+        entry.key.message_id.as_bytes(),
+        entry.recipient.account_id.as_bytes(),
+        entry.recipient.device_id.value()
+    ];
+    let sender_id = *entry.key.sender_id.as_bytes();
+    let known = connection
+        .prepare_cached(
+            "SELECT sender_id, silent, state, proof FROM message_statuses \
+             WHERE message_id = ?1 AND recipient_id = ?2 AND recipient_device = ?3",
+        )?
+        .query_row(arguments, |row| {
+            Ok((row.get::<_, [u8; 16]>(0)?, row.get(1)?, status_state(row, 2)?, proof(row, 3)?))
+        })
+        .optional()?;
+    if let Some((owner, is_silent, state, proof)) = known {
+        return Ok(Some(match state {
+            _ if owner != sender_id => Enqueued::IdInUse,
+            MessageStatusState::Sent => Enqueued::Waiting,
+            _ if is_silent => Enqueued::Settled(MessageStatusState::Sent, None),
+            state => Enqueued::Settled(state, proof),
+        }));
+    }
     let owner = connection
         .prepare_cached("SELECT sender_id, recipient_id FROM messages WHERE id = ?1")?
         .query_row([entry.key.message_id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let Some(owner) = owner else { return Ok(None) };
-    if owner != (*entry.key.sender_id.as_bytes(), *entry.recipient.account_id.as_bytes()) {
-        return Ok(Some(Enqueued::IdInUse));
-    }
-    let state = connection
-        .prepare_cached(
-            "SELECT state FROM message_statuses \
-             WHERE message_id = ?1 AND recipient_id = ?2 AND recipient_device = ?3",
-        )?
-        .query_row(
-            params![
-                entry.key.message_id.as_bytes(),
-                entry.recipient.account_id.as_bytes(),
-                entry.recipient.device_id.value()
-            ],
-            |row| row.get::<_, u8>(0),
-        )
-        .optional()?;
-    Ok(state.map(|state| match state {
-        SENT => Enqueued::Waiting,
-        EXPIRED => Enqueued::Expired,
-        _ => Enqueued::Received,
-    }))
-}
-
-pub(super) fn waiting_count(connection: &Connection, device: DeviceKey) -> Result<usize, StoreError> {
-    Ok(connection
-        .prepare_cached(
-            "SELECT count(*) FROM message_statuses \
-             WHERE recipient_id = ?1 AND recipient_device = ?2 AND state = 1",
-        )?
-        .query_row(params![device.account_id.as_bytes(), device.device_id.value()], |row| row.get(0))?)
+    let is_another = owner.is_some_and(|owner| owner != (sender_id, *entry.recipient.account_id.as_bytes()));
+    Ok(is_another.then_some(Enqueued::IdInUse))
 }
 
 pub(super) fn insert_message(
@@ -184,7 +195,7 @@ pub(super) fn insert_message(
     connection
         .prepare_cached(
             "INSERT INTO message_statuses (message_id, recipient_id, recipient_device, sender_id, sender_device, \
-             position, state, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7)",
+             position, state, updated_at, proof, silent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, x'', 0)",
         )?
         .execute(params![
             entry.key.message_id.as_bytes(),
@@ -198,31 +209,28 @@ pub(super) fn insert_message(
     Ok(())
 }
 
-pub(super) fn expire(
-    connection: &Connection,
-    row: MessageStatus,
-    updated_at: Timestamp,
-) -> Result<MessageStatus, StoreError> {
-    connection
-        .prepare_cached(
-            "UPDATE message_statuses SET state = ?4, updated_at = ?5 \
-             WHERE message_id = ?1 AND recipient_id = ?2 AND recipient_device = ?3",
-        )?
-        .execute(params![
-            row.key.message_id.as_bytes(),
-            row.recipient.account_id.as_bytes(),
-            row.recipient.device_id.value(),
-            EXPIRED,
-            ms(updated_at),
-        ])?;
-    Ok(MessageStatus { state: MessageStatusState::Expired, updated_at, ..row })
-}
-
 const fn number(state: ConversationState) -> u8 {
     match state {
         ConversationState::Requested => 0,
         ConversationState::Accepted => 1,
         ConversationState::Refused => 2,
+    }
+}
+
+fn status_state(row: &Row<'_>, column: usize) -> SqlResult<MessageStatusState> {
+    match row.get::<_, u8>(column)? {
+        SENT => Ok(MessageStatusState::Sent),
+        2 => Ok(MessageStatusState::Received),
+        3 => Ok(MessageStatusState::Read),
+        EXPIRED => Ok(MessageStatusState::Expired),
+        _ => Err(wrong(column)),
+    }
+}
+
+fn proof(row: &Row<'_>, column: usize) -> SqlResult<Proof> {
+    match row.get_ref(column)?.as_blob()? {
+        [] => Ok(None),
+        bytes => bytes.try_into().map(Some).map_err(|_| wrong(column)),
     }
 }
 

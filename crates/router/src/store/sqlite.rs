@@ -8,15 +8,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rusqlite::{Connection, OptionalExtension as _, params};
-use tacite_model::limits::QUEUE_MESSAGES_MAX;
+use rusqlite::{Connection, params};
 use tacite_model::{AccountId, ConversationId, Timestamp};
 use tacite_store::Database;
 
 use super::rows::{self, CONVERSATION, SENT, STATUS};
+use super::{counts, statuses};
 use crate::{
-    Change, Conversation, ConversationState, Cursor, DeviceKey, Enqueued, Entry, MessageKey, MessageStatus,
-    Requested, Store, StoreError, Waiting,
+    Block, Blocked, Change, Conversation, ConversationState, Cursor, DeviceKey, Enqueued, Entry,
+    MessageStatus, Receipt, Requested, Store, StoreError, Waiting,
 };
 
 mod migrations {
@@ -56,7 +56,9 @@ impl SqliteStore {
         let database = Database::open(path, &migrations::migrations::runner())?;
         let connection = Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let last = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0));
-        let conversations = last("SELECT coalesce(max(updated_at), 0) FROM conversations")?;
+        let conversations = last(
+            "SELECT coalesce(max(max(updated_at, initiator_blocks_at, peer_blocks_at)), 0) FROM conversations",
+        )?;
         let statuses = last("SELECT coalesce(max(updated_at), 0) FROM message_statuses")?;
         let position = last("SELECT coalesce(max(position), 0) FROM message_statuses")?;
         let updated_at = AtomicU64::new(conversations.max(statuses));
@@ -75,7 +77,7 @@ impl Store for SqliteStore {
         let sequence = Arc::clone(&self.sequence);
         self.database.write(move |connection| {
             let Some(found) = rows::between(connection, from, to)? else {
-                if rows::has_too_many(connection, from)? {
+                if rows::has_too_many(connection, from)? || rows::is_asked_by_too_many(connection, to)? {
                     return Ok(Requested::TooMany);
                 }
                 let requested_at = sequence.updated_at(now);
@@ -86,6 +88,8 @@ impl Store for SqliteStore {
                     state: ConversationState::Requested,
                     requested_at,
                     updated_at: requested_at,
+                    initiator_block: Block::default(),
+                    peer_block: Block::default(),
                 };
                 rows::insert(connection, &conversation)?;
                 return Ok(Requested::Changed(conversation));
@@ -135,6 +139,48 @@ impl Store for SqliteStore {
         self.database.read(move |connection| rows::between(connection, one, other))
     }
 
+    fn block(
+        &self,
+        blocker: AccountId,
+        other: AccountId,
+        is_set: bool,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Blocked>, StoreError>> + Send {
+        let sequence = Arc::clone(&self.sequence);
+        self.database.write(move |connection| {
+            let Some(mut conversation) = rows::between(connection, blocker, other)? else { return Ok(None) };
+            if conversation.block_by(blocker).is_set != is_set {
+                let block = Block { is_set, changed_at: sequence.updated_at(now) };
+                if blocker == conversation.initiator_id {
+                    conversation.initiator_block = block;
+                } else {
+                    conversation.peer_block = block;
+                }
+                rows::update(connection, &conversation)?;
+            }
+            let mut dropped = Vec::new();
+            if is_set {
+                dropped = statuses::settle_silently(connection, other, blocker, || sequence.updated_at(now))?;
+            }
+            Ok(Some(Blocked { conversation, dropped }))
+        })
+    }
+
+    fn contacts(
+        &self,
+        account: AccountId,
+    ) -> impl Future<Output = Result<Vec<AccountId>, StoreError>> + Send {
+        self.database.read(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT CASE WHEN initiator_id = ?1 THEN peer_id ELSE initiator_id END FROM conversations \
+                 WHERE (initiator_id = ?1 OR peer_id = ?1) AND state = 1 \
+                 AND initiator_blocks = 0 AND peer_blocks = 0",
+            )?;
+            let others = statement.query_map([account.as_bytes()], |row| row.get(0))?;
+            others.map(|other| Ok(AccountId::from_bytes(other?))).collect()
+        })
+    }
+
     fn changes_since(
         &self,
         account: AccountId,
@@ -145,7 +191,8 @@ impl Store for SqliteStore {
             let arguments = params![account.as_bytes(), rows::ms(since.updated_at), since.id, limit];
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT {CONVERSATION}, \
-                 CASE WHEN state = 2 AND initiator_id = ?1 THEN requested_at ELSE updated_at END AS seen_at \
+                 max(CASE WHEN state = 2 AND initiator_id = ?1 THEN requested_at ELSE updated_at END, \
+                 CASE WHEN initiator_id = ?1 THEN initiator_blocks_at ELSE peer_blocks_at END) AS seen_at \
                  FROM conversations WHERE (initiator_id = ?1 OR peer_id = ?1) \
                  AND (seen_at, id) > (?2, ?3) ORDER BY seen_at, id LIMIT ?4"
             ))?;
@@ -154,7 +201,7 @@ impl Store for SqliteStore {
                 changes.push(Change::Conversation(row?));
             }
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT {STATUS} FROM message_statuses WHERE sender_id = ?1 AND state <> {SENT} \
+                "SELECT {STATUS} FROM message_statuses WHERE sender_id = ?1 AND state <> {SENT} AND silent = 0 \
                  AND (updated_at, message_id) > (?2, ?3) ORDER BY updated_at, message_id LIMIT ?4"
             ))?;
             for row in statement.query_map(arguments, rows::status)? {
@@ -176,7 +223,8 @@ impl Store for SqliteStore {
             if let Some(outcome) = rows::already(connection, &entry)? {
                 return Ok(outcome);
             }
-            if rows::waiting_count(connection, entry.recipient)? >= QUEUE_MESSAGES_MAX {
+            counts::prepare(connection)?;
+            if counts::is_full(connection, entry.recipient, entry.key.sender_id)? {
                 return Ok(Enqueued::Full);
             }
             rows::insert_message(connection, &entry, sequence.position(), sequence.updated_at(now))?;
@@ -205,26 +253,31 @@ impl Store for SqliteStore {
     fn received(
         &self,
         device: DeviceKey,
-        messages: Vec<MessageKey>,
+        receipts: Vec<Receipt>,
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<MessageStatus>, StoreError>> + Send + 'static {
         let sequence = Arc::clone(&self.sequence);
         self.database.write(move |connection| {
-            let mut statement = connection.prepare_cached(&format!(
-                "UPDATE message_statuses SET state = 2, updated_at = ?5 WHERE message_id = ?1 \
-                 AND recipient_id = ?2 AND recipient_device = ?3 AND sender_id = ?4 AND state = {SENT} \
-                 RETURNING {STATUS}"
-            ))?;
             let mut changed = Vec::new();
-            for key in messages {
-                let arguments = params![
-                    key.message_id.as_bytes(),
-                    device.account_id.as_bytes(),
-                    device.device_id.value(),
-                    key.sender_id.as_bytes(),
-                    rows::ms(sequence.updated_at(now)),
-                ];
-                changed.extend(statement.query_row(arguments, rows::status).optional()?);
+            for receipt in &receipts {
+                let status = statuses::receive(connection, device, receipt, sequence.updated_at(now))?;
+                changed.extend(status.filter(|_| !receipt.silent));
+            }
+            Ok(changed)
+        })
+    }
+
+    fn read(
+        &self,
+        reader: DeviceKey,
+        receipts: Vec<Receipt>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<MessageStatus>, StoreError>> + Send {
+        let sequence = Arc::clone(&self.sequence);
+        self.database.write(move |connection| {
+            let mut changed = Vec::new();
+            for receipt in &receipts {
+                changed.extend(statuses::read(connection, reader, receipt, sequence.updated_at(now))?);
             }
             Ok(changed)
         })
@@ -243,21 +296,31 @@ impl Store for SqliteStore {
             ))?;
             let due: Vec<MessageStatus> =
                 due.query_map([rows::ms(before)], rows::status)?.collect::<Result<_, _>>()?;
-            due.into_iter().map(|row| rows::expire(connection, row, sequence.updated_at(now))).collect()
+            due.into_iter().map(|row| statuses::expire(connection, row, sequence.updated_at(now))).collect()
         })
     }
 
+    fn forget_synced(
+        &self,
+        sender: AccountId,
+        synced: Cursor,
+    ) -> impl Future<Output = Result<usize, StoreError>> + Send {
+        self.database.write(move |connection| statuses::forget_synced(connection, sender, synced))
+    }
+
     fn forget_settled(&self, before: Timestamp) -> impl Future<Output = Result<usize, StoreError>> + Send {
+        self.database.write(move |connection| statuses::forget_settled(connection, before))
+    }
+
+    fn saw(&self, account: AccountId, now: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send {
         self.database.write(move |connection| {
-            connection.execute(
-                "DELETE FROM message_statuses WHERE state <> 1 AND updated_at < ?1",
-                [rows::ms(before)],
-            )?;
-            Ok(connection.execute(
-                "DELETE FROM messages WHERE timestamp < ?1 \
-                 AND NOT EXISTS (SELECT 1 FROM message_statuses s WHERE s.message_id = messages.id)",
-                [rows::ms(before)],
-            )?)
+            connection
+                .prepare_cached(
+                    "INSERT INTO user_presence (account_id, last_seen_at) VALUES (?1, ?2) \
+                     ON CONFLICT (account_id) DO UPDATE SET last_seen_at = excluded.last_seen_at",
+                )?
+                .execute(params![account.as_bytes(), rows::ms(now)])?;
+            Ok(())
         })
     }
 }

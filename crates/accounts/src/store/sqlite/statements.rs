@@ -196,6 +196,26 @@ pub(super) fn log_out(db: &Connection, account_id: AccountId, device_id: DeviceI
     end_session_of(db, account_id, device_id)
 }
 
+/// Numbers beyond what the column holds count as the highest.
+pub(super) fn note_generation(
+    db: &Connection,
+    account_id: AccountId,
+    device_id: DeviceId,
+    generation: u64,
+) -> Outcome<u64> {
+    let place = (account_id.as_bytes(), device_id.value());
+    let known = db
+        .prepare_cached("SELECT generation FROM devices WHERE account_id = ?1 AND device_id = ?2")?
+        .query_row(place, |row| row.get::<_, u64>(0))
+        .optional()?;
+    let generation = i64::try_from(generation).unwrap_or(i64::MAX);
+    db.prepare_cached(
+        "UPDATE devices SET generation = ?3 WHERE account_id = ?1 AND device_id = ?2 AND generation < ?3",
+    )?
+    .execute(params![place.0, place.1, generation])?;
+    Ok(known.unwrap_or(0))
+}
+
 /// Tokens go with their session (foreign key).
 fn end_session_of(db: &Connection, account_id: AccountId, device_id: DeviceId) -> Outcome<()> {
     db.prepare_cached("DELETE FROM sessions WHERE account_id = ?1 AND device_id = ?2")?

@@ -1,0 +1,70 @@
+//! What was refused lately of each sender of one device: what follows must not overtake it.
+//!
+//! Invariants: only codes after which the same message comes again are remembered; one refusal a sender, for at most
+//! [`REFUSAL_MS_MAX`], for at most [`REFUSALS_PER_DEVICE_MAX`] senders (a sender who keeps the protocol sends again in order
+//! anyway: this catches what was on its way when it was refused).
+
+use std::collections::BTreeMap;
+
+use tacite_model::limits::{REFUSAL_MS_MAX, REFUSALS_PER_DEVICE_MAX};
+use tacite_model::{MessageId, Timestamp};
+use tacite_wire::Code;
+
+use super::{LinkId, Parcel};
+use crate::DeviceKey;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    senders: BTreeMap<DeviceKey, Refusal>,
+}
+
+#[derive(Debug)]
+struct Refusal {
+    message_id: MessageId,
+    code: Code,
+    /// The sender's link: what it sent before is lost with it, and it begins anew.
+    link: LinkId,
+    refused_at: Timestamp,
+}
+
+impl Refusals {
+    pub(super) fn is_empty(&self) -> bool {
+        self.senders.is_empty()
+    }
+
+    /// Remembers that `parcel` was refused, unless an earlier one of its sender was.
+    pub(super) fn add(&mut self, parcel: &Parcel, code: Code, now: Timestamp) {
+        let has_room = self.senders.len() < REFUSALS_PER_DEVICE_MAX;
+        if !code.is_retryable() || !(has_room || self.senders.contains_key(&parcel.sender())) {
+            return;
+        }
+        self.senders.entry(parcel.sender()).or_insert(Refusal {
+            message_id: parcel.key.message_id,
+            code,
+            link: parcel.reply.link,
+            refused_at: now,
+        });
+    }
+
+    /// With what `parcel` is to be refused because an earlier one was. The earlier one itself may pass.
+    pub(super) fn code_for(&mut self, parcel: &Parcel, now: Timestamp) -> Option<Code> {
+        let refusal = self.senders.get(&parcel.sender())?;
+        let comes_again = refusal.message_id == parcel.key.message_id;
+        if comes_again || refusal.link != parcel.reply.link || refusal.is_over(now) {
+            self.senders.remove(&parcel.sender());
+            return None;
+        }
+        Some(refusal.code)
+    }
+
+    pub(super) fn forget_old(&mut self, now: Timestamp) {
+        self.senders.retain(|_, refusal| !refusal.is_over(now));
+    }
+}
+
+impl Refusal {
+    fn is_over(&self, now: Timestamp) -> bool {
+        now.ms_since(self.refused_at) >= REFUSAL_MS_MAX
+    }
+}

@@ -1,0 +1,79 @@
+//! Direct mode: nothing is stored. Alice is linked, bob comes and goes.
+
+use super::*;
+
+fn bench() -> Bench {
+    let mut bench = Bench::in_mode(Mode::Direct);
+    let up = bench.at(1000, Input::LinkUp { device: ALICE, link: ALICE_LINK });
+    assert_eq!(up, [Effect::Level { link: ALICE_LINK }], "nothing can be waiting");
+    bench
+}
+
+fn here() -> Effect {
+    Effect::Here { link: ALICE_LINK, device: BOB }
+}
+
+#[test]
+fn between_two_who_are_online_it_goes_as_ever() {
+    let mut bench = bench();
+    assert_eq!(bench.up(BOB_LINK), [Effect::Level { link: BOB_LINK }]);
+    assert_eq!(bench.submit(1), [answer(1, Outcome::Taken), push(BOB_LINK, 1)]);
+    assert_eq!(bench.acknowledge(&[1]), [received(1)]);
+}
+
+#[test]
+fn for_somebody_away_it_is_refused_and_the_sender_told_when_they_come() {
+    let mut bench = bench();
+    assert_eq!(bench.submit(1), [refused(1, Code::RECIPIENT_AWAY)]);
+    assert_eq!(bench.submit(2), [refused(2, Code::RECIPIENT_AWAY)]);
+    assert_eq!(bench.up(BOB_LINK), [Effect::Level { link: BOB_LINK }, here()]);
+    // This one was on its way when bob came: it may not overtake.
+    assert_eq!(bench.submit(3), [refused(3, Code::RECIPIENT_AWAY)]);
+    assert_eq!(bench.submit(1), [answer(1, Outcome::Taken), push(BOB_LINK, 1)]);
+    assert_eq!(bench.submit(2), [answer(2, Outcome::Taken), push(BOB_LINK, 2)]);
+    bench.down(BOB_LINK);
+    assert_eq!(bench.up(BOB_LATER_LINK).len(), 2, "told each time");
+}
+
+#[test]
+fn a_sender_that_is_gone_is_not_told() {
+    let mut bench = bench();
+    bench.submit(1);
+    bench.at(1000, Input::LinkDown { device: ALICE, link: ALICE_LINK });
+    assert_eq!(bench.up(BOB_LINK), [Effect::Level { link: BOB_LINK }]);
+}
+
+#[test]
+fn what_a_dying_link_did_not_acknowledge_is_refused() {
+    let mut bench = bench();
+    bench.up(BOB_LINK);
+    bench.submit(1);
+    bench.submit(2);
+    let code = Code::RECIPIENT_AWAY;
+    assert_eq!(bench.down(BOB_LINK), [refused(1, code), refused(2, code)]);
+    assert_eq!(bench.up(BOB_LATER_LINK), [Effect::Level { link: BOB_LATER_LINK }, here()]);
+}
+
+#[test]
+fn what_is_not_acknowledged_in_time_is_refused() {
+    let mut bench = bench();
+    bench.up(BOB_LINK);
+    bench.submit(1);
+    assert_eq!(bench.at(1000 + ACKNOWLEDGE_MS_MAX - 1, Input::Tick), []);
+    let overdue = 1000 + ACKNOWLEDGE_MS_MAX;
+    assert_eq!(bench.at(overdue, Input::Tick), [refused(1, Code::RECIPIENT_AWAY)]);
+    assert_eq!(bench.submit(2), [refused(2, Code::RECIPIENT_AWAY)]);
+    assert_eq!(bench.submit(1)[1], push(BOB_LINK, 1), "the device recognises it");
+}
+
+#[test]
+fn a_device_that_does_not_keep_up_takes_no_more() {
+    let mut bench = bench();
+    bench.up(BOB_LINK);
+    for number in 0..u8::try_from(UNACKNOWLEDGED_MAX).unwrap() {
+        bench.submit(number);
+    }
+    assert_eq!(bench.submit(200), [refused(200, Code::QUEUE_FULL)]);
+    bench.acknowledge(&[0]);
+    assert_eq!(bench.submit(200)[1], push(BOB_LINK, 200));
+}

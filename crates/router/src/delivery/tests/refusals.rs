@@ -1,0 +1,120 @@
+//! Order after a refusal.
+
+use super::*;
+
+fn from_link(number: u8, link: LinkId) -> Input {
+    Input::Submit(Box::new(Parcel { reply: Reply { link, ..reply(number) }, ..parcel(number) }))
+}
+
+#[test]
+fn what_follows_a_refused_message_is_refused_until_it_comes_again() {
+    let mut bench = Bench::default();
+    bench.submit(1);
+    assert_eq!(bench.parked_as(1, Err(Code::STORAGE_FULL)), [refused(1, Code::STORAGE_FULL)]);
+    assert_eq!(bench.submit(2), [refused(2, Code::STORAGE_FULL)], "not even taken");
+    assert_eq!(bench.submit(3), [refused(3, Code::STORAGE_FULL)]);
+    assert_eq!(bench.submit(1), [answer(1, Outcome::Taken), park(1)]);
+    assert_eq!(bench.submit(2), [answer(2, Outcome::Taken)]);
+    assert_eq!(bench.parked(1), [answer(1, SENT), park(2)]);
+}
+
+#[test]
+fn what_waits_behind_a_message_that_could_not_be_stored_is_refused_with_it() {
+    let mut bench = Bench::default();
+    bench.submit(1);
+    bench.submit(2);
+    bench.submit(3);
+    let code = Code::QUEUE_FULL;
+    assert_eq!(
+        bench.parked_as(1, Ok(Enqueued::Full)),
+        [refused(1, code), refused(2, code), refused(3, code)]
+    );
+    assert_eq!(bench.submit(2), [refused(2, code)]);
+}
+
+#[test]
+fn others_are_not_refused_with_a_sender() {
+    let mut bench = Bench::default();
+    bench.submit(1);
+    bench.parked_as(1, Err(Code::STORAGE_FULL));
+    let carol = AccountId::from_bytes([0xCA; 16]);
+    let from_carol = Parcel { key: MessageKey { sender_id: carol, ..key(2) }, ..parcel(2) };
+    let effects = bench.at(1000, Input::Submit(Box::new(from_carol.clone())));
+    assert_eq!(effects, [answer(2, Outcome::Taken), Effect::Park(Box::new(from_carol))]);
+}
+
+// A sender gives such a message up: nothing could lift the refusal.
+#[test]
+fn what_follows_a_message_that_never_comes_again_is_not_refused() {
+    let mut bench = Bench::default();
+    bench.submit(1);
+    bench.submit(2);
+    assert_eq!(bench.parked_as(1, Ok(Enqueued::IdInUse)), [refused(1, Code::ID_IN_USE), park(2)]);
+    assert_eq!(bench.submit(3), [answer(3, Outcome::Taken)]);
+}
+
+#[test]
+fn a_refusal_ends_with_the_link_of_the_sender() {
+    let mut bench = Bench::default();
+    bench.submit(1);
+    bench.parked_as(1, Err(Code::STORAGE_FULL));
+    assert_eq!(bench.submit(2), [refused(2, Code::STORAGE_FULL)]);
+    assert_eq!(bench.at(1000, from_link(2, LinkId(9)))[1], park_from(2, LinkId(9)));
+}
+
+fn park_from(number: u8, link: LinkId) -> Effect {
+    Effect::Park(Box::new(Parcel { reply: Reply { link, ..reply(number) }, ..parcel(number) }))
+}
+
+#[test]
+fn a_refusal_ends_with_time_and_is_forgotten() {
+    let mut bench = Bench::default();
+    bench.submit(1);
+    bench.parked_as(1, Err(Code::STORAGE_FULL));
+    let submit = |number| Input::Submit(Box::new(parcel(number)));
+    let last = 1000 + REFUSAL_MS_MAX - 1;
+    assert_eq!(bench.at(last, submit(2)), [refused(2, Code::STORAGE_FULL)]);
+    bench.at(last, Input::Tick);
+    assert_eq!(bench.delivery.lanes.len(), 1);
+    bench.at(last + 1, Input::Tick);
+    assert!(bench.delivery.lanes.is_empty(), "nothing is remembered of an absent device");
+    assert_eq!(bench.at(last + 1, submit(2)), [answer(2, Outcome::Taken), park(2)]);
+}
+
+// T66: who can send may not fill the server's memory with refusals.
+#[test]
+fn of_so_many_senders_a_refusal_is_remembered_and_of_no_more() {
+    let mut bench = Bench::default();
+    let from = |number: usize| {
+        let mut account = [0; 16];
+        account[..8].copy_from_slice(&number.to_be_bytes());
+        Parcel { key: MessageKey { sender_id: AccountId::from_bytes(account), ..key(1) }, ..parcel(1) }
+    };
+    for number in 0..=REFUSALS_PER_DEVICE_MAX {
+        let parcel = from(number);
+        let (sender, key) = (parcel.sender(), parcel.key);
+        bench.at(1000, Input::Submit(Box::new(parcel)));
+        let outcome = Err(Code::STORAGE_FULL);
+        bench.at(1000, Input::Parked { recipient: BOB, sender, key, outcome });
+    }
+    let mut second_of = |number: usize| {
+        let second =
+            Parcel { key: MessageKey { sender_id: from(number).key.sender_id, ..key(2) }, ..parcel(2) };
+        bench.at(1000, Input::Submit(Box::new(second))).remove(0)
+    };
+    assert_eq!(second_of(REFUSALS_PER_DEVICE_MAX - 1), refused(2, Code::STORAGE_FULL));
+    assert_eq!(second_of(REFUSALS_PER_DEVICE_MAX), answer(2, Outcome::Taken));
+}
+
+// T66: a disk that hangs does not fill the memory with what one sender sends.
+#[test]
+fn a_sender_has_so_many_messages_on_their_way_to_the_disk_and_no_more() {
+    let mut bench = Bench::default();
+    for number in 0..u8::try_from(UNACKNOWLEDGED_MAX).unwrap() {
+        assert_eq!(bench.submit(number)[0], answer(number, Outcome::Taken));
+    }
+    assert_eq!(bench.submit(200), [refused(200, Code::UNAVAILABLE)]);
+    bench.parked(0);
+    assert_eq!(bench.submit(201), [refused(201, Code::UNAVAILABLE)], "in order");
+    assert_eq!(bench.submit(200), [answer(200, Outcome::Taken)]);
+}
