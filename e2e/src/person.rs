@@ -102,7 +102,7 @@ impl Person {
         command
             .args(["--json", "--profile", &self.name, "--passphrase-file"])
             .arg(self.secret_file("passphrase"));
-        if arguments.first() != Some(&"listen") {
+        if arguments.first() != Some(&"listen") && !arguments.contains(&"--timeout") {
             command.args(["--timeout", "86400"]);
         }
         command.args(arguments);

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -118,19 +119,19 @@ fn a_full_disk_of_the_server_loses_nothing() -> Result<()> {
         return Ok(());
     }
     let disk = tempfile::tempdir()?;
-    let mount =
-        Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m", "tacite"]).arg(disk.path()).status()?;
-    ensure!(mount.success(), "no tmpfs could be mounted");
+    mount(disk.path(), "size=8g")?;
     let world = World::with_server(Mode::Inline, &FAST, Some(&disk.path().join("server")))?;
     let (alice, bob) = world.contacts("alice", "bob")?;
     alice.send(&bob, "there is room", "sent")?;
-    // The rest of the disk is somebody else's.
+    // Now it is a small disk, and the rest of it somebody else's.
+    mount(disk.path(), "remount,size=24m")?;
     let ballast = disk.path().join("ballast");
     fill(&ballast)?;
     write_all(&world, &alice, &bob)?;
-    let refused = alice.run(&["--timeout", "5", "send", "@bob", "no room", "--wait", "sent"])?.expect(5)?;
+    let refused = alice.run(&["send", "@bob", "no room", "--wait", "sent", "--timeout", "5"])?.expect(5)?;
     ensure!(refused.stdout.is_empty(), "a message was told to be sent: {}", refused.stdout);
     std::fs::remove_file(&ballast)?;
+    mount(disk.path(), "remount,size=8g")?;
     settle(&world, &alice, &bob)?;
     let mut expected = vec![String::from("there is room")];
     expected.extend(texts(&alice));
@@ -139,8 +140,14 @@ fn a_full_disk_of_the_server_loses_nothing() -> Result<()> {
     Ok(())
 }
 
+fn mount(place: &Path, options: &str) -> Result<()> {
+    let status = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tacite"]).arg(place).status()?;
+    ensure!(status.success(), "no tmpfs could be mounted with {options}");
+    Ok(())
+}
+
 /// Writes until nothing more fits.
-fn fill(path: &std::path::Path) -> Result<()> {
+fn fill(path: &Path) -> Result<()> {
     let mut file = File::create(path)?;
     for block in [65_536, 1] {
         while file.write_all(&vec![0; block]).is_ok() {}
