@@ -11,7 +11,7 @@ use tacite_accounts::Scope;
 use tacite_model::Timestamp;
 use tacite_wire::{Code, Frame, Opcode, VERSIONS};
 
-use crate::handlers::{accounts, contacts, hello, keys, messages, sync};
+use crate::handlers::{accounts, contacts, hello, keys, messages, presence, sync, uploads};
 use crate::hub::{Hub, Parts};
 use crate::refusal::Refusal;
 use crate::session::Session;
@@ -72,6 +72,12 @@ impl<P: Parts> Table<P> {
         REFUSE_CONTACT needs Needs::Scope(Scope::WriteProfile) => contacts::refuse,
         ACKNOWLEDGE needs Needs::Scope(Scope::ReadMessages) => messages::acknowledge,
         SYNC needs Needs::Scope(Scope::ReadMessages) => sync::sync,
+        MARK_READ needs Needs::Scope(Scope::ReadMessages) => messages::mark_read,
+        BLOCK_CONTACT needs Needs::Scope(Scope::WriteProfile) => contacts::block,
+        UNBLOCK_CONTACT needs Needs::Scope(Scope::WriteProfile) => contacts::unblock,
+        SET_PRESENCE needs Needs::Scope(Scope::WriteProfile) => presence::set,
+        SET_TYPING needs Needs::Scope(Scope::WriteMessages) => presence::typing,
+        REQUEST_UPLOADS needs Needs::Scope(Scope::WriteMessages) => uploads::request,
     ];
 }
 
@@ -109,6 +115,7 @@ async fn handle<P: Parts>(hub: &Arc<Hub<P>>, session: &mut Session, frame: Frame
         Needs::Scope(scope) if session.identity()?.scopes.allows(scope) => {}
         Needs::Scope(_) => return Err(Code::FORBIDDEN.into()),
     }
+    hub.shedding.admit(opcode)?;
     (command.handler)(hub, session, frame, now).await
 }
 

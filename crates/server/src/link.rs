@@ -14,7 +14,7 @@ use tacite_accounts::Identity;
 use tacite_model::MessageId;
 use tacite_model::limits::{LINK_LOGIN_MS_MAX, LINK_PING_MS, LINK_SILENCE_MS_MAX};
 use tacite_router::delivery::Input;
-use tacite_wire::proto::{Connected, DeliveryMode};
+use tacite_wire::proto::Connected;
 use tacite_wire::{Code, Frame, HEADER_BYTES, Header, Opcode, Status, VERSIONS};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
@@ -53,6 +53,7 @@ pub(crate) async fn run<P: Parts>(hub: Arc<Hub<P>>, socket: impl Transport, iden
     tracing::info!(link = link.0, "link opened");
     let reason = Driver { hub: &hub, socket, session: &mut session }.run(orders).await;
     hub.links.remove(link);
+    hub.leave(link);
     if let Some(device) = session.attached {
         hub.deliver(Input::LinkDown { device, link });
     }
@@ -135,7 +136,7 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
             server_name: self.hub.policy.server_name.clone(),
             challenge: self.session.challenge.to_vec().into(),
             deployment_key_required: self.hub.policy.deployment_key.is_some(),
-            delivery_mode: DeliveryMode::Inline.into(),
+            delivery_mode: self.hub.policy.delivery.mode.into(),
             messages_per_second_max: self.hub.policy.max_messages_per_sec,
             signed_in: self.session.identity.is_some(),
             depot_url: String::new(),

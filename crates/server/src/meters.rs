@@ -29,6 +29,20 @@ pub(crate) struct Meters {
     pub(crate) contact_answers: AccountMeter,
     /// Fetching of prekeys, which uses them up (T5).
     pub(crate) key_fetches: AccountMeter,
+    /// Publishing of prekeys.
+    pub(crate) key_uploads: AccountMeter,
+    /// Permits to put bodies; as often as messages.
+    pub(crate) uploads: AccountMeter,
+    /// Pages of synchronisations.
+    pub(crate) syncs: AccountMeter,
+    /// Reports of what was shown; each is pushed to others and may be stored.
+    pub(crate) reads: AccountMeter,
+    /// Blocks, and their ends.
+    pub(crate) blocks: AccountMeter,
+    /// Moods; each is pushed to all contacts.
+    pub(crate) moods: AccountMeter,
+    /// Notices of typing.
+    pub(crate) typing: AccountMeter,
 }
 
 /// Meters of one kind before idle ones are looked for.
@@ -37,11 +51,19 @@ const METERS_BEFORE_SWEEP: usize = 10_000;
 impl Meters {
     pub(crate) fn new(policy: &Policy) -> Self {
         let per_second = policy.max_messages_per_sec;
+        let messages = Quota::new(per_second, 1000, per_second.saturating_mul(4));
         Self {
-            messages: AccountMeter::new(Quota::new(per_second, 1000, per_second.saturating_mul(4))),
+            messages: AccountMeter::new(messages),
             contacts: AccountMeter::new(Quota::new(20, 60_000, 20)),
             contact_answers: AccountMeter::new(Quota::new(60, 60_000, 60)),
             key_fetches: AccountMeter::new(Quota::new(30, 60_000, 30)),
+            key_uploads: AccountMeter::new(Quota::new(60, 60_000, 60)),
+            uploads: AccountMeter::new(messages),
+            syncs: AccountMeter::new(Quota::new(2, 1000, 300)),
+            reads: AccountMeter::new(Quota::new(1, 1000, 60)),
+            blocks: AccountMeter::new(Quota::new(30, 60_000, 30)),
+            moods: AccountMeter::new(Quota::new(30, 60_000, 30)),
+            typing: AccountMeter::new(Quota::new(2, 1000, 10)),
         }
     }
 }

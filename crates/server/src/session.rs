@@ -15,6 +15,8 @@ use crate::refusal::Refusal;
 
 /// Frames that cannot be read, per link: a burst, then one in so many milliseconds.
 const BAD_FRAMES: Quota = Quota::new(1, 10_000, LINK_BAD_FRAMES_MAX);
+/// Refresh tokens shown, per link, right or wrong: whose they are is not known before.
+const REFRESHES: Quota = Quota::new(1, 5000, 10);
 
 /// See the module.
 pub(crate) struct Session {
@@ -26,9 +28,12 @@ pub(crate) struct Session {
     pub(crate) identity: Option<Identity>,
     /// Set once the delivery machine knows the link.
     pub(crate) attached: Option<DeviceKey>,
+    /// What generation the device sent on this link, and which was known before.
+    pub(crate) generation: Option<(u64, u64)>,
     /// The link is to end after the present answer.
     pub(crate) ends: bool,
     bad_frames: Meter,
+    refreshes: Meter,
 }
 
 /// How far a command of several steps has come.
@@ -51,14 +56,21 @@ impl Session {
             step: Step::None,
             identity: None,
             attached: None,
+            generation: None,
             ends: false,
             bad_frames: Meter::default(),
+            refreshes: Meter::default(),
         }
     }
 
     /// Counts a frame that could not be read; true when there were too many.
     pub(crate) fn is_flooded(&mut self, now: Timestamp) -> bool {
         self.bad_frames.admit(BAD_FRAMES, now).is_err()
+    }
+
+    /// Counts a refresh token shown on this link, or says when the next may be.
+    pub(crate) fn admit_refresh(&mut self, now: Timestamp) -> Result<(), Refusal> {
+        self.refreshes.admit(REFRESHES, now).map_err(Refusal::too_fast)
     }
 
     /// Who is signed in.

@@ -115,6 +115,7 @@ pub(crate) async fn refresh<P: Parts>(
     frame: Frame,
     now: Timestamp,
 ) -> Handled {
+    session.admit_refresh(now)?;
     let body: Refresh = frame.read()?;
     let mut rng = hub.chance.fork();
     let outcome = hub.accounts.refresh(&body, session.identity.as_ref(), now, &mut rng).await;

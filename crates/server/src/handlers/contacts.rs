@@ -1,16 +1,17 @@
-//! `jmpu`, `ampu`, `rfmu`: asking, accepting, refusing.
+//! `jmpu`, `ampu`, `rfmu`, `blok`, `unbl`: asking, accepting, refusing, blocking.
 
 use std::sync::Arc;
 
+use tacite_depot::Store as _;
 use tacite_model::{AccountId, ConversationId, Handle, Timestamp};
-use tacite_router::{Conversation, Requested, Store as _};
-use tacite_wire::proto::{AnswerContact, Contact, RequestContact};
+use tacite_router::{Conversation, ConversationState, Requested, Store as _};
+use tacite_wire::proto::{AnswerContact, BlockContact, Contact, RequestContact};
 use tacite_wire::{Code, Frame, Opcode};
 
 use super::finished;
 use crate::dispatch::Handled;
 use crate::hub::{Hub, Parts};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, store_code};
 use crate::session::Session;
 
 pub(crate) async fn request<P: Parts>(
@@ -30,8 +31,14 @@ pub(crate) async fn request<P: Parts>(
     let new_id = hub.chance.with(|rng| ConversationId::random(rng));
     let conversation = match hub.router.request(asker, other, new_id, now).await? {
         Requested::Changed(conversation) => {
-            push(hub, &conversation, other).await?;
+            changed(hub, &conversation, asker).await?;
             conversation
+        }
+        // As with everything else that is sent to them. (Before they are contacts, a block looks like no answer.)
+        Requested::Unchanged(conversation)
+            if conversation.state == ConversationState::Accepted && conversation.block_by(other).is_set =>
+        {
+            return Err(Code::NOT_A_CONTACT.into());
         }
         Requested::Unchanged(conversation) => conversation,
         Requested::TooMany => return Err(Code::TOO_MANY.into()),
@@ -70,7 +77,7 @@ async fn answer<P: Parts>(
     let asker = AccountId::try_from(&body.account_id[..])?;
     let conversation = hub.router.answer(answerer, asker, accept, now).await?.ok_or(Code::NO_REQUEST)?;
     if accept {
-        push(hub, &conversation, asker).await?;
+        changed(hub, &conversation, answerer).await?;
     }
     finished(&frame.header, now, &contact(hub, &conversation, answerer).await?)
 }
@@ -89,17 +96,67 @@ pub(crate) async fn contact<P: Parts>(
         state: conversation.state_for(seen_by).into(),
         conversation_id: conversation.id.as_bytes().to_vec().into(),
         updated_at_ms: conversation.updated_at_for(seen_by).as_ms(),
-        blocked: false,
+        blocked: conversation.block_by(seen_by).is_set,
     })
 }
 
-/// Tells an account at once; if it has no link, it learns it by synchronising.
-async fn push<P: Parts>(
+pub(crate) async fn block<P: Parts>(
+    hub: &Arc<Hub<P>>,
+    session: &mut Session,
+    frame: Frame,
+    now: Timestamp,
+) -> Handled {
+    set_block(hub, session, &frame, now, true).await
+}
+
+pub(crate) async fn unblock<P: Parts>(
+    hub: &Arc<Hub<P>>,
+    session: &mut Session,
+    frame: Frame,
+    now: Timestamp,
+) -> Handled {
+    set_block(hub, session, &frame, now, false).await
+}
+
+async fn set_block<P: Parts>(
+    hub: &Arc<Hub<P>>,
+    session: &Session,
+    frame: &Frame,
+    now: Timestamp,
+    is_set: bool,
+) -> Handled {
+    let blocker = session.identity()?.account_id;
+    hub.meters.blocks.admit(blocker, now)?;
+    let body: BlockContact = frame.read()?;
+    let other = AccountId::try_from(&body.account_id[..])?;
+    let blocked = hub.router.block(blocker, other, is_set, now).await?.ok_or(Code::NOT_A_CONTACT)?;
+    hub.allowed.forget(blocker, other);
+    let names = blocked.dropped.iter().map(|(key, device)| hub.name(key, device)).collect();
+    if let Err(error) = hub.depot.delete_bodies(names).await {
+        // Nobody is given them any more, and they expire by themselves.
+        store_code(&error);
+    }
+    let conversation = blocked.conversation;
+    if is_set && conversation.state == ConversationState::Accepted || conversation.is_open() {
+        hub.meet(blocker, other, !is_set);
+    }
+    finished(&frame.header, now, &contact(hub, &conversation, blocker).await?)
+}
+
+/// `by` has changed how the two stand: the other hears it at once, or by synchronising. Who has blocked hears nothing.
+async fn changed<P: Parts>(
     hub: &Arc<Hub<P>>,
     conversation: &Conversation,
-    to: AccountId,
+    by: AccountId,
 ) -> Result<(), Refusal> {
-    let body = contact(hub, conversation, to).await?;
-    hub.push_to_account(to, Opcode::CONTACT_CHANGED, &body);
+    let other = conversation.other(by);
+    hub.allowed.forget(by, other);
+    if conversation.is_open() {
+        hub.meet(by, other, true);
+    }
+    if !conversation.block_by(other).is_set {
+        let body = contact(hub, conversation, other).await?;
+        hub.push_to_account(other, Opcode::CONTACT_CHANGED, &body);
+    }
     Ok(())
 }

@@ -22,6 +22,7 @@ pub(crate) async fn publish<P: Parts>(
     now: Timestamp,
 ) -> Handled {
     let device = session.device()?;
+    hub.meters.key_uploads.admit(device.account_id, now)?;
     let upload = Upload::try_from(frame.read::<PublishKeys>()?)?;
     let count = hub.depot.publish(device.account_id, device.device_id, upload).await?;
     finished(&frame.header, now, &count)

@@ -7,7 +7,9 @@ pub(crate) mod contacts;
 pub(crate) mod hello;
 pub(crate) mod keys;
 pub(crate) mod messages;
+pub(crate) mod presence;
 pub(crate) mod sync;
+pub(crate) mod uploads;
 
 use tacite_model::Timestamp;
 use tacite_wire::{Code, Frame, Header, Status};

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use tacite_model::Timestamp;
 use tacite_model::limits::SYNC_PAGE_ROWS_MAX;
+use tacite_model::{AccountId, Timestamp};
 use tacite_router::delivery::Input;
-use tacite_router::{Change, Cursor, Store as _};
+use tacite_router::{Change, Cursor, DeviceKey, Store as _};
 use tacite_wire::proto::{self, Sync, SyncPage};
 use tacite_wire::{Code, Frame};
 
@@ -23,12 +23,16 @@ pub(crate) async fn sync<P: Parts>(
 ) -> Handled {
     let body: Sync = frame.read()?;
     let device = session.device()?;
+    hub.meters.syncs.admit(device.account_id, now)?;
     let since = cursor(&body.since.unwrap_or_default())?;
+    let known_generation = known_generation(hub, session, device, body.generation).await?;
+    forget_synced(hub, device.account_id, since).await?;
     let changes = hub.router.changes_since(device.account_id, since, SYNC_PAGE_ROWS_MAX).await?;
     let next = changes.last().map_or(since, |change| change.cursor(device.account_id));
     let mut page = SyncPage {
         next: Some(proto::Cursor { updated_at_ms: next.updated_at.as_ms(), id: next.id.to_vec().into() }),
         more: changes.len() == SYNC_PAGE_ROWS_MAX,
+        known_generation,
         ..SyncPage::default()
     };
     for change in changes {
@@ -44,6 +48,37 @@ pub(crate) async fn sync<P: Parts>(
         hub.deliver(Input::LinkUp { device, link: session.link });
     }
     finished(&frame.header, now, &page)
+}
+
+/// The highest generation that the device sent on earlier links. Each page of one link gets the same answer, although the
+/// first has made this link's own generation known.
+async fn known_generation<P: Parts>(
+    hub: &Arc<Hub<P>>,
+    session: &mut Session,
+    device: DeviceKey,
+    generation: u64,
+) -> Result<u64, Refusal> {
+    if let Some((told, known)) = session.generation
+        && told == generation
+    {
+        return Ok(known);
+    }
+    let known = hub.accounts.note_generation(device.account_id, device.device_id, generation).await?;
+    session.generation = Some((generation, known));
+    Ok(known)
+}
+
+/// E5: what the account has stored of the states of its messages and can change no more is forgotten, unless another device
+/// of the account has yet to hear it.
+async fn forget_synced<P: Parts>(
+    hub: &Arc<Hub<P>>,
+    account_id: AccountId,
+    since: Cursor,
+) -> Result<(), Refusal> {
+    if since > Cursor::default() && hub.accounts.devices_of(account_id).await?.len() == 1 {
+        hub.router.forget_synced(account_id, since).await?;
+    }
+    Ok(())
 }
 
 fn cursor(cursor: &proto::Cursor) -> Result<Cursor, Refusal> {

@@ -3,7 +3,7 @@
 //! Invariant: nothing here lets the server keep anything longer than [`RETENTION_DAYS_MAX`].
 
 use serde::Deserialize;
-use tacite_model::limits::DAY_MS;
+use tacite_model::limits::{DAY_MS, MESSAGE_WAIT_MS_MAX};
 use tacite_wire::proto;
 
 use super::SettingsError;
@@ -53,6 +53,14 @@ impl Default for Delivery {
             retention_ms: u64::from(RETENTION_DAYS_MAX) * DAY_MS,
             last_seen: false,
         }
+    }
+}
+
+impl Delivery {
+    /// Milliseconds for which a message waits for its device: no longer than anything may be known of it.
+    #[must_use]
+    pub fn wait_ms(&self) -> u64 {
+        self.retention_ms.min(MESSAGE_WAIT_MS_MAX)
     }
 }
 

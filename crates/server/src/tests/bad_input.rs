@@ -35,7 +35,7 @@ async fn assert_alive(peer: &mut Peer) {
 async fn unknown_opcodes_and_mismatched_mnemonics_are_answered() {
     let world = World::start().await;
     let (mut alice, _) = Peer::registered(&world, "alice").await;
-    for unknown in [0, 1, 10_002, 99_999, 100_000, 100_004, 100_019, u32::MAX] {
+    for unknown in [0, 1, 10_002, 99_999, 100_000, 100_004, 100_025, u32::MAX] {
         let mnemonic = Opcode(unknown).mnemonic().unwrap_or(Mnemonic(*b"what"));
         assert_eq!(code_of(&mut alice, raw(unknown, mnemonic.0, 1)).await, Code::NOT_OFFERED, "{unknown}");
     }
@@ -121,7 +121,7 @@ async fn commands_need_a_hello_and_most_a_log_in() {
     let mut peer = Peer::connect(&world, None).await;
     assert_eq!(code_of(&mut peer, raw(100_018, *b"sync", 1)).await, Code::STEP_OUT_OF_ORDER);
     let mut peer = Peer::greeted(&world).await;
-    for (opcode, mnemonic) in &Opcode::ALL[8..] {
+    for (opcode, mnemonic) in Opcode::ALL.iter().filter(|(opcode, _)| !opcode.is_push()) {
         let code = code_of(&mut peer, raw(opcode.0, mnemonic.0, 1)).await;
         let before_log_in = [
             Opcode::REGISTER,

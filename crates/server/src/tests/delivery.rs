@@ -8,18 +8,18 @@ use tacite_wire::{Code, Frame, Opcode};
 use super::World;
 use super::peer::{Peer, alice_and_bob};
 
-async fn send(from: &mut Peer, to: AccountId, sealed: &[u8]) -> MessageId {
+pub(super) async fn send(from: &mut Peer, to: AccountId, sealed: &[u8]) -> MessageId {
     let (id, envelope) = (from.fresh_id(), from.envelope(to, sealed));
     from.send(Frame::command(Opcode::SEND_DIRECT, id, Timestamp::from_ms(1), &envelope).unwrap()).await;
     assert_eq!(from.answer_to(id).await.header.code, Code::TAKEN);
     id
 }
 
-async fn state_of(peer: &mut Peer, id: MessageId) -> DeliveryState {
+pub(super) async fn state_of(peer: &mut Peer, id: MessageId) -> DeliveryState {
     peer.answer_to(id).await.read::<proto::MessageState>().unwrap().state()
 }
 
-async fn next_message(peer: &mut Peer) -> Frame {
+pub(super) async fn next_message(peer: &mut Peer) -> Frame {
     loop {
         let frame = peer.receive().await;
         if frame.header.opcode == Opcode::DIRECT_RECEIVED {

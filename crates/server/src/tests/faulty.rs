@@ -1,13 +1,14 @@
 //! A router's store that fails on demand.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tacite_model::{AccountId, ConversationId, Timestamp};
 use tacite_router::store::MemoryStore;
 use tacite_router::{
-    Change, Conversation, Cursor, DeviceKey, Enqueued, Entry, MessageKey, MessageStatus, Requested, Store,
-    StoreError, Waiting,
+    Blocked, Change, Conversation, Cursor, DeviceKey, Enqueued, Entry, MessageStatus, Receipt, Requested,
+    Store, StoreError, Waiting,
 };
 
 use crate::hub::Parts;
@@ -26,9 +27,22 @@ impl Parts for Faulty {
 pub(crate) struct FaultyRouter {
     store: MemoryStore,
     next_enqueue: Mutex<Option<Result<Enqueued, StoreError>>>,
+    /// Whom the server had noted as seen.
+    seen: Mutex<Vec<AccountId>>,
+    expiry_hangs: AtomicBool,
 }
 
 impl FaultyRouter {
+    /// From now on the sweep of what waits too long does not end.
+    pub(crate) fn hang_expiry(&self) {
+        self.expiry_hangs.store(true, Ordering::Relaxed);
+    }
+
+    /// Whom the server has noted as seen.
+    pub(crate) fn seen(&self) -> Vec<AccountId> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// What the next enqueueing comes to, instead of being done.
     pub(crate) fn spoil_next_enqueue(&self, outcome: Result<Enqueued, StoreError>) {
         *self.next_enqueue.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
@@ -101,10 +115,36 @@ impl Store for FaultyRouter {
     fn received(
         &self,
         device: DeviceKey,
-        messages: Vec<MessageKey>,
+        receipts: Vec<Receipt>,
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<MessageStatus>, StoreError>> + Send + 'static {
-        self.store.received(device, messages, now)
+        self.store.received(device, receipts, now)
+    }
+
+    fn read(
+        &self,
+        reader: DeviceKey,
+        receipts: Vec<Receipt>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<MessageStatus>, StoreError>> + Send {
+        self.store.read(reader, receipts, now)
+    }
+
+    fn block(
+        &self,
+        blocker: AccountId,
+        other: AccountId,
+        is_set: bool,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Blocked>, StoreError>> + Send {
+        self.store.block(blocker, other, is_set, now)
+    }
+
+    fn contacts(
+        &self,
+        account: AccountId,
+    ) -> impl Future<Output = Result<Vec<AccountId>, StoreError>> + Send {
+        self.store.contacts(account)
     }
 
     fn expire_waiting(
@@ -112,7 +152,27 @@ impl Store for FaultyRouter {
         before: Timestamp,
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<MessageStatus>, StoreError>> + Send {
-        self.store.expire_waiting(before, now)
+        let expired = self.store.expire_waiting(before, now);
+        let hangs = self.expiry_hangs.load(Ordering::Relaxed);
+        async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            expired.await
+        }
+    }
+
+    fn forget_synced(
+        &self,
+        sender: AccountId,
+        synced: Cursor,
+    ) -> impl Future<Output = Result<usize, StoreError>> + Send {
+        self.store.forget_synced(sender, synced)
+    }
+
+    fn saw(&self, account: AccountId, now: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(account);
+        self.store.saw(account, now)
     }
 
     fn forget_settled(&self, before: Timestamp) -> impl Future<Output = Result<usize, StoreError>> + Send {

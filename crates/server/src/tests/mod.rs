@@ -4,9 +4,10 @@ mod bad_input;
 mod delivery;
 mod faulty;
 mod logs;
-mod peer;
+pub(crate) mod peer;
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use tacite_accounts::{Accounts, Keys, Registration};
 use tacite_depot::PermitKey;
@@ -59,6 +60,25 @@ impl World {
         ));
         tokio::spawn(upkeep::run(Arc::clone(&hub), stop.clone()));
         Self { address, hub, stop }
+    }
+}
+
+/// The clock stands still while this lives, and moves when told to.
+pub(crate) struct StoppedClock {
+    _release: mpsc::Sender<()>,
+}
+
+impl StoppedClock {
+    pub(crate) fn stop() -> Self {
+        tokio::time::pause();
+        // A paused clock runs ahead when all tasks wait, even if they wait for a socket; not while a thread works.
+        let (release, released) = mpsc::channel();
+        drop(tokio::task::spawn_blocking(move || released.recv()));
+        Self { _release: release }
+    }
+
+    pub(crate) async fn pass(&self, ms: u64) {
+        tokio::time::advance(Duration::from_millis(ms)).await;
     }
 }
 

@@ -60,6 +60,40 @@ impl Peer {
         peer
     }
 
+    /// A further link of somebody who is registered: signed in, not synchronised.
+    pub(crate) async fn again(world: &World, somebody: &Peer) -> Self {
+        let mut peer = Self::connect(world, Some(&somebody.access_token)).await;
+        assert!(peer.connected.signed_in);
+        peer.account_id = somebody.account_id;
+        peer.access_token.clone_from(&somebody.access_token);
+        let hello = proto::Hello { version: 1, ..Default::default() };
+        assert_eq!(peer.ask(Opcode::HELLO, &hello).await.header.code, Code::DONE);
+        peer
+    }
+
+    /// A newer link of somebody, which receives.
+    pub(crate) async fn back(world: &World, somebody: &Peer) -> Self {
+        let mut peer = Self::again(world, somebody).await;
+        assert_eq!(peer.ask(Opcode::SYNC, &proto::Sync::default()).await.header.code, Code::DONE);
+        peer
+    }
+
+    /// Ends the link and waits until the server has noticed.
+    pub(crate) async fn leave(&mut self) {
+        let _ = self.socket.close(None).await;
+        while self.next().await.is_some() {}
+    }
+
+    /// The next frame with this opcode; others before it are lost.
+    pub(crate) async fn pushed(&mut self, opcode: Opcode) -> Frame {
+        loop {
+            let frame = self.receive().await;
+            if frame.header.opcode == opcode && frame.header.status == Status::VALID {
+                return frame;
+            }
+        }
+    }
+
     /// Registers and synchronises: a device that is level.
     pub(crate) async fn registered(world: &World, handle: &str) -> (Self, proto::SessionGranted) {
         let mut peer = Self::greeted(world).await;
@@ -131,6 +165,8 @@ impl Peer {
     pub(crate) fn fresh_id(&mut self) -> MessageId {
         self.next_id += 1;
         let mut bytes = *self.account_id.as_bytes();
+        // Two links of one account draw different ids.
+        bytes[14] = self.connected.challenge.first().copied().unwrap_or(0);
         bytes[15] = self.next_id;
         MessageId::from_bytes(bytes)
     }
@@ -188,14 +224,22 @@ impl Peer {
     }
 
     pub(crate) async fn acknowledge(&mut self, sender: AccountId, message: MessageId) {
-        let message = proto::MessageRef {
-            sender_id: sender.as_bytes().to_vec().into(),
-            message_id: message.as_bytes().to_vec().into(),
-            ..proto::MessageRef::default()
-        };
+        self.acknowledge_as(reference(sender, message)).await;
+    }
+
+    pub(crate) async fn acknowledge_as(&mut self, message: proto::MessageRef) {
         let body = proto::Acknowledge { messages: vec![message] };
         let id = self.fresh_id();
         self.send(Frame::command(Opcode::ACKNOWLEDGE, id, Timestamp::from_ms(1), &body).unwrap()).await;
+    }
+}
+
+/// Names a message, without a proof.
+pub(crate) fn reference(sender: AccountId, message: MessageId) -> proto::MessageRef {
+    proto::MessageRef {
+        sender_id: sender.as_bytes().to_vec().into(),
+        message_id: message.as_bytes().to_vec().into(),
+        ..proto::MessageRef::default()
     }
 }
 
@@ -203,8 +247,13 @@ impl Peer {
 pub(crate) async fn alice_and_bob(world: &World) -> (Peer, Peer) {
     let (mut alice, _) = Peer::registered(world, "alice").await;
     let (mut bob, _) = Peer::registered(world, "bob").await;
-    alice.ask(Opcode::REQUEST_CONTACT, &proto::RequestContact { handle: String::from("bob") }).await;
-    let answer = bob.ask(Opcode::ACCEPT_CONTACT, &proto::AnswerContact { account_id: alice.id() }).await;
-    assert_eq!(answer.header.code, Code::DONE);
+    make_contacts(&mut alice, &mut bob, "bob").await;
     (alice, bob)
+}
+
+/// `one` asks `other`, who has this handle and accepts.
+pub(crate) async fn make_contacts(one: &mut Peer, other: &mut Peer, handle: &str) {
+    one.ask(Opcode::REQUEST_CONTACT, &proto::RequestContact { handle: handle.to_owned() }).await;
+    let answer = other.ask(Opcode::ACCEPT_CONTACT, &proto::AnswerContact { account_id: one.id() }).await;
+    assert_eq!(answer.header.code, Code::DONE);
 }
