@@ -60,6 +60,8 @@ pub(crate) struct Engine {
     link_events: mpsc::Receiver<(u64, LinkEvent)>,
     link_events_in: mpsc::Sender<(u64, LinkEvent)>,
     wake_at: Option<Timestamp>,
+    /// What the clock showed when the timer was last looked at.
+    looked_at: Timestamp,
     link_problem: LinkProblem,
 }
 
@@ -111,6 +113,7 @@ impl Engine {
             link_events,
             link_events_in,
             wake_at: None,
+            looked_at: now(),
             link_problem: LinkProblem::default(),
         }
     }
@@ -211,8 +214,12 @@ impl Engine {
         self.hand_in(input)
     }
 
+    /// Hands in a timer that is due. A clock that was set back makes all times void that were planned by it.
     fn timer(&mut self) -> Result<(), SessionError> {
-        if self.wake_at.is_none_or(|at| at > now()) {
+        let now = now();
+        let is_set_back = now < self.looked_at;
+        self.looked_at = now;
+        if !is_set_back && self.wake_at.is_none_or(|at| at > now) {
             return Ok(());
         }
         self.wake_at = None;

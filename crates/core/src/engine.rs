@@ -29,7 +29,7 @@ use tacite_wire::Frame;
 
 use crate::{CoreError, Event, Input, LinkStatus, Problem};
 pub(crate) use conversation::erase_expired;
-use conversation::{Reads, forget_old_contents, next_expiry_at, sweep};
+use conversation::{Reads, forget_old_contents, next_look_at, sweep};
 use errands::Errand;
 use inbox::Acknowledgement;
 use intents::Credentials;
@@ -61,6 +61,8 @@ pub(crate) struct Engine {
     held: Vec<Frame>,
     keys: Keys,
     passing: Passing,
+    /// When to look next for messages that disappear.
+    look_at: Option<Timestamp>,
     /// When the link's access token should be exchanged.
     refresh_at: Option<Timestamp>,
     /// The timer that the driver was last asked for.
@@ -133,7 +135,8 @@ impl Engine {
 
     /// Asks the driver for the earliest time at which something is to be done.
     fn set_timer(&mut self, turn: &mut Turn<'_, '_>, is_timer: bool) -> Result<(), CoreError> {
-        let mut times = vec![self.link.deadline(), self.link.retry_at(), next_expiry_at(turn.tx)?];
+        self.look_at = next_look_at(turn, self.look_at)?;
+        let mut times = vec![self.link.deadline(), self.link.retry_at(), self.look_at];
         if self.link.is_online() {
             times.extend([self.refresh_at, self.keys.next_at(), self.next_sending_at(turn.now)]);
             times.push(self.reads.next_at(turn.now));

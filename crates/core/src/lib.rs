@@ -17,7 +17,8 @@
 //! hands in [`Input::LinkClosed`], or ends. An intent among such inputs is answered by the driver itself.
 //!
 //! The driver keeps one timer: the earliest [`Effect::WakeAt`] not yet passed; when it passes it hands in
-//! [`Input::Timer`]. A timer that comes early or twice does no harm.
+//! [`Input::Timer`]. A timer that comes early or twice does no harm. When the clock was set back, it hands in a timer soon, so
+//! that what was planned by the old clock is planned anew.
 //!
 //! What can be checked of this is checked: two inputs in one transaction panic in debug builds (and are an error in
 //! others), and an input whose transaction was not committed is forgotten before the next one.

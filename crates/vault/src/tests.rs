@@ -1,5 +1,6 @@
 //! Tests of the vault.
 
 mod conversations;
+mod erasing;
 mod rows;
 mod vault;

@@ -16,7 +16,7 @@ mod receipts;
 mod wishes;
 
 pub(crate) use expiring::erase_expired;
-pub(super) use expiring::{forget_old_contents, next_at as next_expiry_at, sweep};
+pub(super) use expiring::{forget_old_contents, next_look_at, sweep};
 pub(super) use incoming::{Applied, apply, incoming};
 pub(super) use outgoing::adopt;
 pub(super) use receipts::{Reads, advance_sent, known_proof, proof_of_receipt, proven_state, recipient_of};

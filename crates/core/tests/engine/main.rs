@@ -7,11 +7,15 @@ mod conversations;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod disappearing;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod links;
 #[cfg(test)]
 mod outbox;
+#[cfg(test)]
+mod people;
 #[cfg(test)]
 mod registering;
 #[cfg(test)]

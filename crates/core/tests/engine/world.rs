@@ -198,12 +198,23 @@ impl World {
     }
 
     /// Lets a device tell something that its own engine would not.
-    pub(crate) fn tell(&mut self, name: &'static str, to: &str, body: Body) -> MessageId {
+    pub(crate) fn tell(&mut self, name: &'static str, to: &str, body: Body) {
+        self.tell_with(name, to, body, |_| {});
+    }
+
+    /// The same with other fields than usual.
+    pub(crate) fn tell_with(
+        &mut self,
+        name: &'static str,
+        to: &str,
+        body: Body,
+        change: impl FnOnce(&mut Content),
+    ) {
         let (now, recipient_id) = (self.now, self.account_id(to));
         let device = self.device(name);
         let message_id = MessageId::random(&mut device.rng);
         let tx = device.vault.transaction().unwrap();
-        let content = Content {
+        let mut content = Content {
             message_id,
             sent_at: now,
             previous_id: tx.last_sent_id(recipient_id).unwrap(),
@@ -212,6 +223,7 @@ impl World {
             expiry: None,
             original_id: None,
         };
+        change(&mut content);
         let sent = SentContent {
             position: 0,
             message_id,
@@ -227,7 +239,6 @@ impl World {
         tx.commit().unwrap();
         self.input(name, Input::Timer);
         self.settle();
-        message_id
     }
 
     /// One input, as the contract demands; a planned crash happens here.

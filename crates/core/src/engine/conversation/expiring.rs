@@ -13,6 +13,11 @@ use crate::{CoreError, Event};
 /// How long the sender's copy waits for the word that its message was read, which the recipient may keep to themselves.
 const UNREAD_MS_MAX: u64 = 7 * DAY_MS;
 
+/// Looks at the clock are at least so far apart, milliseconds …
+const LOOK_MS_MIN: u64 = 5 * 60_000;
+/// … and otherwise by such a part of the time that is left.
+const LOOKS: u64 = 64;
+
 /// Erases what is due by now; returns it without its text.
 pub(crate) fn erase_expired(tx: &Transaction<'_>, now: Timestamp) -> Result<Vec<Message>, CoreError> {
     if tx.next_expiry()?.is_none() {
@@ -46,12 +51,18 @@ pub(in crate::engine) fn forget_old_contents(turn: &Turn<'_, '_>) -> Result<(), 
     Ok(())
 }
 
-/// When the device's clock will show the time at which the next message disappears.
-pub(in crate::engine) fn next_at(tx: &Transaction<'_>) -> Result<Option<Timestamp>, CoreError> {
-    Ok(match tx.next_expiry()? {
-        Some(at) => Some(tx.clock_at(at)?),
-        None => None,
-    })
+/// When to look next while time is counted: not only when the next message disappears, because what passes between two looks
+/// is lost when the clock is set back in between. `planned` is what was said before.
+pub(in crate::engine) fn next_look_at(
+    turn: &Turn<'_, '_>,
+    planned: Option<Timestamp>,
+) -> Result<Option<Timestamp>, CoreError> {
+    let Some(expiry) = turn.tx.next_expiry()? else { return Ok(None) };
+    let expires_at = turn.tx.clock_at(expiry)?;
+    let pause_ms = (expires_at.ms_since(turn.now) / LOOKS).max(LOOK_MS_MIN);
+    let look_at = turn.now.plus_ms(pause_ms).min(expires_at);
+    // Inputs that follow each other closely do not move the timer each time.
+    Ok(Some(planned.filter(|planned| *planned > turn.now && *planned <= look_at).unwrap_or(look_at)))
 }
 
 /// A message of theirs was shown.
