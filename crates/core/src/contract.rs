@@ -29,6 +29,30 @@ pub enum Input {
     Frame(Frame),
     /// The time of a [`Effect::WakeAt`] has come.
     Timer,
+    /// What came of an [`Effect::PutBody`].
+    BodyPut {
+        /// Which body.
+        name: BodyName,
+        /// It is there; or not, and why.
+        result: Result<(), Problem>,
+    },
+    /// What came of an [`Effect::FetchBody`].
+    BodyFetched {
+        /// Which body.
+        name: BodyName,
+        /// Its bytes, cut off one byte behind `SEALED_BYTES_MAX`; `None`: there is no such body.
+        result: Result<Option<Vec<u8>>, Problem>,
+    },
+}
+
+/// The name of a sealed body in a depot. Not for logs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BodyName(pub [u8; 32]);
+
+impl core::fmt::Debug for BodyName {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("BodyName(…)")
+    }
 }
 
 /// What a person may want.
@@ -231,6 +255,24 @@ pub enum Effect {
     Tell(Event),
     /// Hand in [`Input::Timer`] at this time.
     WakeAt(Timestamp),
+    /// Put a sealed body into the depot and hand in [`Input::BodyPut`], whatever comes of it.
+    PutBody {
+        /// Where the depot is, such as `https://depot.example:7879`, by the server's word; empty: where the link is.
+        depot_url: String,
+        /// Under which name.
+        name: BodyName,
+        /// What the depot wants to be shown.
+        permit: Secret<Vec<u8>>,
+        /// The body.
+        bytes: Vec<u8>,
+    },
+    /// Fetch a sealed body from the depot and hand in [`Input::BodyFetched`], whatever comes of it.
+    FetchBody {
+        /// As above.
+        depot_url: String,
+        /// Which body.
+        name: BodyName,
+    },
 }
 
 /// What a view is told.

@@ -8,8 +8,10 @@ mod commands;
 mod contacts;
 mod conversation;
 mod dispatch;
+mod downloads;
 mod errands;
 mod fetch;
+mod generation;
 mod hello;
 mod inbox;
 mod intents;
@@ -21,6 +23,7 @@ mod presence;
 mod register;
 mod sign_in;
 mod turn;
+mod uploads;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,6 +33,7 @@ use tacite_wire::Frame;
 use crate::{CoreError, Event, Input, LinkStatus, Problem};
 pub(crate) use conversation::erase_expired;
 use conversation::{Reads, forget_old_contents, next_look_at, sweep};
+use downloads::Downloads;
 use errands::Errand;
 use inbox::Acknowledgement;
 use intents::Credentials;
@@ -38,6 +42,7 @@ use link::Link;
 use outbox::Lane;
 use presence::Passing;
 pub(crate) use turn::Turn;
+use uploads::Uploads;
 
 /// All that the engine remembers between two inputs.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +55,10 @@ pub(crate) struct Engine {
     errands: Vec<Errand>,
     /// Per recipient: how far the outbox is driven on this link.
     lanes: BTreeMap<AccountId, Lane>,
+    /// Bodies that are being put into the depot.
+    uploads: Uploads,
+    /// Messages whose bodies are being fetched.
+    downloads: Downloads,
     /// The server asked for silence until then.
     sending_paused_until: Timestamp,
     /// Stored messages that are to be acknowledged.
@@ -89,6 +98,8 @@ impl Engine {
             Input::LinkClosed { cause } => self.link_closed(turn, cause)?,
             Input::Frame(frame) => self.receive(turn, &frame)?,
             Input::Timer => self.timer(turn)?,
+            Input::BodyPut { name, result } => self.body_put(turn, name, result)?,
+            Input::BodyFetched { name, result } => self.body_fetched(turn, name, result)?,
         }
         self.drive(turn)?;
         self.link.watch(turn.now, is_sign_of_life);
@@ -107,6 +118,7 @@ impl Engine {
             return Ok(());
         }
         self.drive_refresh(turn)?;
+        self.drive_downloads(turn);
         self.drive_acknowledgements(turn)?;
         self.drive_keys(turn)?;
         self.drive_errands(turn)?;
@@ -140,6 +152,7 @@ impl Engine {
         if self.link.is_online() {
             times.extend([self.refresh_at, self.keys.next_at(), self.next_sending_at(turn.now)]);
             times.push(self.reads.next_at(turn.now));
+            times.push(self.downloads.next_at());
         }
         let wake_at = times.into_iter().flatten().min();
         if let Some(at) = wake_at

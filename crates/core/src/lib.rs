@@ -40,8 +40,8 @@ use tacite_model::{Secret, Timestamp};
 use thiserror::Error;
 
 pub use contract::{
-    ContactNote, Effect, Event, Input, Intent, LinkStatus, MessageRef, MessageView, Outcome, Presence,
-    Problem, ReactionView, RequestId, Server,
+    BodyName, ContactNote, Effect, Event, Input, Intent, LinkStatus, MessageRef, MessageView, Outcome,
+    Presence, Problem, ReactionView, RequestId, Server,
 };
 pub use queries::{AccountView, ContactView, DeliveryMode, Status};
 pub use tacite_model::{Expiry, ExpiryStart};

@@ -242,6 +242,27 @@ impl Problem {
         )
     }
 
+    pub(crate) fn vault_restored() -> Self {
+        Self::local(
+            Code::DONE,
+            "vault-restored",
+            "This profile is an older copy of itself, or another copy of it is in use. All keys were made anew.",
+            "Use one copy only. What was sent from the other copy cannot be shown here.",
+        )
+    }
+
+    pub(crate) fn body_missing(handle: &Handle) -> Self {
+        Self {
+            retryable: true,
+            ..Self::local(
+                Code::BODY_MISSING,
+                "body-missing",
+                format!("A message from {handle} has come without its body."),
+                "Wait; the client asks for it again.",
+            )
+        }
+    }
+
     pub(crate) fn message_too_new(handle: &Handle) -> Self {
         Self::local(
             Code::INCOMPATIBLE,
@@ -283,6 +304,9 @@ fn word(code: Code) -> &'static str {
         Code::ID_IN_USE => "id-in-use",
         Code::SERVER_FAULT => "server-fault",
         Code::NOT_OFFERED => "not-offered",
+        Code::OTHER_MODE => "other-mode",
+        Code::BODY_MISSING => "body-missing",
+        Code::RECIPIENT_AWAY => "recipient-away",
         Code::UNAVAILABLE => "unavailable",
         Code::STORAGE_FULL => "storage-full",
         _ => "refused",

@@ -1,12 +1,13 @@
 //! Sessions of the Signal protocol over the vault: the only place (with `prekeys` below it) that calls `tacite_signal`.
 //!
 //! Invariants: a session's record is written in the transaction that its ciphertext or plaintext belongs to; used one-time
-//! prekeys are deleted there too; a peer's identity key, once known, must stay the same.
+//! prekeys are deleted there too; a peer's identity key, once known, must stay the same; a frozen session opens and never
+//! seals.
 
 pub(crate) mod prekeys;
 
 use rand_core::CryptoRng;
-use tacite_model::{AccountId, DeviceId, Timestamp};
+use tacite_model::{AccountId, DeviceId, Secret, Timestamp};
 use tacite_seal::{SealKind, Sealed};
 use tacite_signal::{
     Address, BundleError, CiphertextMessage, DecryptError, IdentityKeyPair, KyberPublicKey, LocalParty,
@@ -99,6 +100,35 @@ pub(crate) fn open(
     rng: &mut dyn CryptoRng,
 ) -> Result<Result<Opened, OpenError>, CoreError> {
     let mut record = load(tx, peer)?;
+    let opened = open_in(tx, &mut record, party, peer, known_identity, sealed, rng)?;
+    if opened.is_ok() {
+        save(tx, peer, &record)?;
+    }
+    if !matches!(opened, Err(OpenError::Unreadable)) {
+        return Ok(opened);
+    }
+    for position in tx.frozen_sessions(peer.account_id, peer.device_id)? {
+        let Some(bytes) = tx.frozen_session(position)? else { continue };
+        let mut record = read(&bytes)?;
+        let thawed = open_in(tx, &mut record, party, peer, known_identity, sealed, rng)?;
+        if thawed.is_ok() {
+            tx.save_frozen_session(position, &record.to_bytes())?;
+            return Ok(thawed);
+        }
+    }
+    Ok(opened)
+}
+
+/// Opens a sealed body in one record, which is not stored here; used prekeys are struck out.
+fn open_in(
+    tx: &Transaction<'_>,
+    record: &mut SessionRecord,
+    party: &Party,
+    peer: Peer,
+    known_identity: Option<[u8; 33]>,
+    sealed: &Sealed,
+    rng: &mut dyn CryptoRng,
+) -> Result<Result<Opened, OpenError>, CoreError> {
     let remote = address(peer);
     let trust = |key: &PublicKey| known_identity.is_none_or(|known| known == key.encode());
     let opened = match sealed.kind {
@@ -123,7 +153,6 @@ pub(crate) fn open(
     if let Some(used) = used {
         strike_out(tx, &used)?;
     }
-    save(tx, peer, &record)?;
     Ok(Ok(Opened { plaintext, identity_key }))
 }
 
@@ -194,10 +223,14 @@ fn strike_out(tx: &Transaction<'_>, used: &UsedPrekeys) -> Result<(), CoreError>
 
 fn load(tx: &Transaction<'_>, peer: Peer) -> Result<SessionRecord, CoreError> {
     match tx.session(peer.account_id, peer.device_id)? {
-        Some(bytes) => SessionRecord::from_bytes(bytes.expose())
-            .map_err(|_| CoreError::Internal("a stored session cannot be read")),
+        Some(bytes) => read(&bytes),
         None => Ok(SessionRecord::empty()),
     }
+}
+
+fn read(bytes: &Secret<Vec<u8>>) -> Result<SessionRecord, CoreError> {
+    SessionRecord::from_bytes(bytes.expose())
+        .map_err(|_| CoreError::Internal("a stored session cannot be read"))
 }
 
 fn save(tx: &Transaction<'_>, peer: Peer, record: &SessionRecord) -> Result<(), CoreError> {

@@ -104,6 +104,12 @@ impl Transaction<'_> {
         Ok(self.execute(sql, &[message_id.as_bytes(), &device_id.value()])? == 1)
     }
 
+    /// Forgets all sealed bodies: every message in the outbox is to be sealed anew.
+    pub fn drop_envelopes(&self) -> Result<(), VaultError> {
+        self.execute("DELETE FROM outbox_envelopes", &[])?;
+        Ok(())
+    }
+
     /// Takes a message out of the outbox, with its sealed bodies.
     pub fn dequeue(&self, message_id: MessageId) -> Result<(), VaultError> {
         self.execute("DELETE FROM outbox_envelopes WHERE message_id = ?1", &[message_id.as_bytes()])?;

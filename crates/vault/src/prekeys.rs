@@ -121,6 +121,13 @@ impl Transaction<'_> {
         Ok(id)
     }
 
+    /// Goes on with the ids behind `first` (random): ids that were given to other keys are not given again.
+    pub fn restart_prekey_ids(&self, first: u32) -> Result<(), VaultError> {
+        let next = first % PREKEY_ID_MAX;
+        self.execute("INSERT OR REPLACE INTO prekey_sequence (only_row, next_id) VALUES (1, ?1)", &[&next])?;
+        Ok(())
+    }
+
     /// Notes a use of a last-resort key; false if the same use was noted before.
     pub fn note_last_resort_use(
         &self,

@@ -2,6 +2,8 @@
 //!
 //! Invariant: the cursor is stored in the same transaction as the rows before it.
 
+mod generation;
+
 use tacite_model::Timestamp;
 
 use crate::{Transaction, VaultError, column};

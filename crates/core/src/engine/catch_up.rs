@@ -24,7 +24,8 @@ impl Engine {
             updated_at_ms: cursor.updated_at.as_ms(),
             id: cursor.id.map_or_else(Vec::new, |id| id.to_vec()).into(),
         };
-        self.command(turn, Waiting::Sync, &Sync { since: Some(since), generation: 0 })
+        let generation = turn.tx.generation()?;
+        self.command(turn, Waiting::Sync, &Sync { since: Some(since), generation })
     }
 
     /// Answers to `sync`.
@@ -52,6 +53,7 @@ impl Engine {
             self.distrust_link(turn);
             return Ok(());
         }
+        let Some(tells_again) = self.count_link(turn, page.known_generation)? else { return Ok(()) };
         for contact in &page.contacts {
             apply_contact(turn, contact)?;
         }
@@ -59,7 +61,11 @@ impl Engine {
             apply_state(turn, state)?;
         }
         let advanced = save_cursor(turn, page.next.as_ref())?;
+        if tells_again {
+            return self.catch_up(turn);
+        }
         if !page.more {
+            self.link.succeed();
             self.link.phase = Phase::Online { level: false };
             return self.receive_held(turn);
         }

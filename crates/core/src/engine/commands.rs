@@ -3,9 +3,10 @@
 //! Invariant: an answer counts only if a command of the same id and opcode waits for it.
 
 use prost::Message;
-use tacite_model::{AccountId, DeviceId, MessageId};
+use tacite_model::{AccountId, MessageId};
 use tacite_wire::{Frame, Opcode, Status};
 
+use super::outbox::DeviceCopy;
 use super::{Engine, Turn};
 use crate::{CoreError, Problem, RequestId};
 
@@ -26,6 +27,8 @@ pub(crate) enum Waiting {
     /// The ids of signed prekeys whose public halves are in the command.
     PublishKeys {
         signed: Vec<u32>,
+        /// Whether the server is to forget the one-time keys that it has.
+        replaces: bool,
     },
     FetchKeys {
         recipient_id: AccountId,
@@ -42,11 +45,9 @@ pub(crate) enum Waiting {
     Passing {
         opcode: Opcode,
     },
-    Message {
-        recipient_id: AccountId,
-        device_id: DeviceId,
-        position: i64,
-    },
+    /// Where the body of a message for one device may be put.
+    Upload(DeviceCopy),
+    Message(DeviceCopy),
 }
 
 /// What an answer says.
@@ -79,7 +80,8 @@ impl Waiting {
             Self::FetchKeys { .. } => Opcode::FETCH_KEYS,
             Self::Errand { opcode, .. } | Self::Passing { opcode } => *opcode,
             Self::MarkRead { .. } => Opcode::MARK_READ,
-            Self::Message { .. } => Opcode::SEND_DIRECT,
+            Self::Upload(_) => Opcode::REQUEST_UPLOADS,
+            Self::Message(_) => Opcode::SEND_DIRECT,
         }
     }
 }

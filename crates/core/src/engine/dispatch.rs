@@ -32,6 +32,7 @@ const PUSHES: &[(Opcode, (Needs, PushHandler))] = &[
     (Opcode::LINK_ERROR, (Needs::Nothing, Engine::link_error)),
     (Opcode::PRESENCE_CHANGED, (Needs::CaughtUp, Engine::presence_changed)),
     (Opcode::TYPING_CHANGED, (Needs::CaughtUp, Engine::typing_changed)),
+    (Opcode::PEER_HERE, (Needs::CaughtUp, Engine::peer_here)),
 ];
 
 const ANSWERS: &[(Opcode, AnswerHandler)] = &[
@@ -55,6 +56,7 @@ const ANSWERS: &[(Opcode, AnswerHandler)] = &[
     (Opcode::UNBLOCK_CONTACT, Engine::errand_answered),
     (Opcode::SET_PRESENCE, Engine::passing_answered),
     (Opcode::SET_TYPING, Engine::passing_answered),
+    (Opcode::REQUEST_UPLOADS, Engine::upload_answered),
 ];
 
 impl Engine {

@@ -16,6 +16,9 @@ use super::link::Phase;
 use super::{Engine, Turn};
 use crate::{CoreError, Problem, SOFTWARE};
 
+/// Longest name of a depot that is looked at.
+const DEPOT_URL_BYTES_MAX: usize = 512;
+
 /// What the server said first.
 #[derive(Debug, Clone)]
 pub(crate) struct Greeting {
@@ -54,6 +57,11 @@ impl Engine {
             }
             _ => Vec::new(),
         };
+        if connected.depot_url.len() > DEPOT_URL_BYTES_MAX {
+            self.distrust_link(turn);
+            return Ok(());
+        }
+        self.link.depot_url = connected.depot_url;
         self.link.phase = Phase::Greeted(Greeting {
             server_name: connected.server_name,
             challenge,

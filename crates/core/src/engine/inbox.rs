@@ -43,13 +43,30 @@ impl Engine {
         // Without a sender there is nothing to acknowledge: the server's own fault.
         let Ok(sender_id) = AccountId::try_from(envelope.sender_id.as_ref()) else { return Ok(()) };
         let name = MessageName { author_id: sender_id, message_id: frame.header.message_id };
-        let proof = if turn.tx.is_seen(sender_id, name.message_id)? {
+        if !turn.tx.is_seen(sender_id, name.message_id)? {
+            if is_undecided(turn, sender_id)? {
+                self.leave_waiting(turn, sender_id);
+                return Ok(());
+            }
+            if self.must_wait_for_body(sender_id, &envelope) {
+                self.await_body(turn, name, envelope);
+                return Ok(());
+            }
+        }
+        self.take_in(turn, name, &envelope)
+    }
+
+    /// Stores a message that is here as a whole, unless it was stored before, and has it acknowledged.
+    pub(super) fn take_in(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        name: MessageName,
+        envelope: &Envelope,
+    ) -> Result<(), CoreError> {
+        let proof = if turn.tx.is_seen(name.author_id, name.message_id)? {
             known_proof(turn, name)?
-        } else if is_undecided(turn, sender_id)? {
-            self.leave_waiting(turn, sender_id);
-            return Ok(());
         } else {
-            receive(turn, name, &envelope)?
+            receive(turn, name, envelope)?
         };
         self.acknowledgements.push(Acknowledgement { name, proof });
         if self.acknowledgements.len() > WAITING_MAX {

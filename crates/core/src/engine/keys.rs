@@ -77,7 +77,8 @@ impl Engine {
         }
         // A new account has none there: no need to ask.
         let is_new = turn.tx.newest_prekey(PrekeyKind::OneTime)?.is_none();
-        self.publish_keys(turn, is_new.then(KeyCount::default))
+        let knows_count = is_new || turn.tx.are_keys_stale()?;
+        self.publish_keys(turn, knows_count.then(KeyCount::default))
     }
 
     /// `fewk`.
@@ -94,12 +95,15 @@ impl Engine {
         turn: &mut Turn<'_, '_>,
         answer: Answer<'_>,
     ) -> Result<(), CoreError> {
-        let Waiting::PublishKeys { signed } = answer.waiting else { return Ok(()) };
+        let Waiting::PublishKeys { signed, replaces } = answer.waiting else { return Ok(()) };
         match answer.reply {
             Reply::Finished => {
                 let Some(count) = self.read::<KeyCount>(turn, answer.frame) else { return Ok(()) };
                 for id in signed {
                     turn.tx.set_prekey_published(id)?;
+                }
+                if replaces {
+                    turn.tx.set_keys_stale(false)?;
                 }
                 self.keys.due = false;
                 if is_low(count) { self.refill_keys(turn, count) } else { Ok(()) }
@@ -138,7 +142,10 @@ impl Engine {
         let account = turn.account()?;
         let maker = PrekeyMaker::new(turn.tx, &account, turn.now)?;
         rotate(turn, &account)?;
-        let mut body = PublishKeys::default();
+        let replaces = turn.tx.are_keys_stale()?;
+        // As if the server had none: it forgets those that it has.
+        let count = if replaces { Some(KeyCount::default()) } else { count };
+        let mut body = PublishKeys { replace: replaces, ..PublishKeys::default() };
         let mut signed = Vec::new();
         for (kind, field) in [
             (PrekeyKind::Signed, &mut body.signed_prekey),
@@ -164,8 +171,19 @@ impl Engine {
         self.keys.retry_at = None;
         let newest = turn.tx.newest_prekey(PrekeyKind::Signed)?;
         self.keys.rotate_at = newest.map(|prekey| prekey.created_at.plus_ms(ROTATION_MS));
-        self.command(turn, Waiting::PublishKeys { signed }, &body)
+        self.command(turn, Waiting::PublishKeys { signed, replaces }, &body)
     }
+}
+
+/// Makes new signed and last-resort keys, under ids that no other key ever had, and has all published keys replaced.
+pub(super) fn renew_all(turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
+    let account = turn.account()?;
+    turn.tx.restart_prekey_ids(turn.rng.next_u32())?;
+    let maker = PrekeyMaker::new(turn.tx, &account, turn.now)?;
+    maker.signed(turn.rng)?;
+    maker.kyber(PrekeyKind::LastResort, turn.rng)?;
+    turn.tx.set_keys_stale(true)?;
+    Ok(())
 }
 
 fn is_low(count: KeyCount) -> bool {

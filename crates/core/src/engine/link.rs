@@ -12,6 +12,7 @@ use tacite_vault::AccountStanding;
 use tacite_wire::Code;
 
 use super::commands::Waiting;
+use super::generation::Counting;
 use super::hello::Greeting;
 use super::{Engine, Turn};
 use crate::{CoreError, Effect, LinkStatus, Problem};
@@ -31,10 +32,13 @@ pub(crate) struct Link {
     pub(super) phase: Phase,
     /// Commands that were sent and not answered for good.
     pub(super) waiting: BTreeMap<MessageId, Waiting>,
-    /// Tries since a log-in last succeeded.
+    /// Tries since a link was last caught up.
     attempt: u32,
     status_told: Option<LinkStatus>,
     deadline: Option<Timestamp>,
+    pub(super) counting: Counting,
+    /// Where bodies are put and fetched in split mode; empty: where the link is.
+    pub(super) depot_url: String,
 }
 
 /// How far the link is.
@@ -297,7 +301,10 @@ impl Engine {
     /// Forgets all that belongs to one link.
     fn forget_link(&mut self) {
         self.link.waiting.clear();
+        self.link.counting = Counting::default();
         self.lanes.clear();
+        self.uploads.forget_link();
+        self.downloads.forget_link();
         self.acknowledgements.clear();
         self.reads.forget_link();
         self.passing.forget_link();

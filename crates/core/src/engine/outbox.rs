@@ -5,14 +5,15 @@
 //!   of one message is under way at a time, because answers do not name the device.
 //! - A message is sealed once per device; whatever happens, the same bytes are sent again until the server answers for good.
 //!   Only for a device that the server does not know is it sealed again, by fresh keys.
+//! - After a refusal the outbox goes on with the first message that was refused, and in order from there.
 //! - A message leaves the outbox only when every device's envelope is answered for good, or the device is gone.
 //! - A message has come as far as on the device where it has come farthest.
 
 use tacite_model::limits::UNACKNOWLEDGED_MAX;
 use tacite_model::{AccountId, DeviceId, MessageId, Secret, Timestamp};
 use tacite_vault::{MessageState, OutboxEntry, Standing};
-use tacite_wire::Code;
-use tacite_wire::proto::{self, Envelope};
+use tacite_wire::proto::{self, DeliveryMode, Envelope, PeerHere};
+use tacite_wire::{Code, Frame};
 
 use super::catch_up::message_state;
 use super::commands::{Answer, Reply, Waiting};
@@ -20,7 +21,7 @@ use super::conversation::{adopt, advance_sent, proven_state};
 use super::link::backoff_ms;
 use super::{Engine, Turn};
 use crate::session::{self, Party, Peer};
-use crate::{CoreError, Problem};
+use crate::{BodyName, CoreError, Problem};
 
 /// Envelopes under way at once, over all recipients.
 const UNDER_WAY_MAX: usize = UNACKNOWLEDGED_MAX;
@@ -28,6 +29,8 @@ const UNDER_WAY_MAX: usize = UNACKNOWLEDGED_MAX;
 const RETRY_MS_MIN: u64 = 1000;
 /// Upper bound of every such delay, milliseconds.
 const RETRY_MS_MAX: u64 = 5 * 60_000;
+/// Least pause before a link on which the server delivers in another way than it said, milliseconds.
+const OTHER_MODE_PAUSE_MS: u64 = 5000;
 /// The envelope's number for direct messages.
 pub(super) const DIRECT_MESSAGE: u32 = 1;
 
@@ -36,17 +39,33 @@ pub(super) const DIRECT_MESSAGE: u32 = 1;
 pub(crate) struct Lane {
     /// Entries up to here need no look: their answer is awaited, or they have left the outbox.
     position: i64,
-    /// The message whose place is not fixed yet.
+    /// The message whose body is being put, or whose place is not fixed yet.
     in_flight: Option<MessageId>,
     /// Nothing is sent before.
     retry_at: Option<Timestamp>,
     attempt: u32,
 }
 
+/// The copy of a message for one device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DeviceCopy {
+    pub(super) message_id: MessageId,
+    pub(super) recipient_id: AccountId,
+    pub(super) device_id: DeviceId,
+    /// The message's in the outbox.
+    pub(super) position: i64,
+}
+
+/// How a sealed body travels.
+pub(super) enum Body {
+    Within(Vec<u8>),
+    InDepot(BodyName),
+}
+
 /// What to do next for a recipient.
 enum Next {
     Wait,
-    Send { entry: OutboxEntry, device_id: DeviceId, sealed: Vec<u8> },
+    Send { copy: DeviceCopy, sealed: Vec<u8> },
     FetchKeys,
     Again,
 }
@@ -57,6 +76,7 @@ impl Engine {
         if self.sending_paused_until > turn.now {
             return Ok(());
         }
+        let is_split = is_split(turn)?;
         let recipients = turn.tx.outbox_recipients()?;
         self.lanes.retain(|recipient_id, _| recipients.contains(recipient_id));
         for recipient_id in recipients {
@@ -68,8 +88,13 @@ impl Engine {
                         self.fetch_keys(turn, recipient_id)?;
                         break;
                     }
-                    Next::Send { entry, device_id, sealed } => {
-                        self.send_envelope(turn, &entry, device_id, sealed)?;
+                    Next::Send { copy, sealed } => {
+                        self.lanes.entry(recipient_id).or_default().in_flight = Some(copy.message_id);
+                        if is_split {
+                            self.request_upload(turn, copy)?;
+                        } else {
+                            self.send_envelope(turn, copy, Body::Within(sealed))?;
+                        }
                         break;
                     }
                 }
@@ -92,8 +117,8 @@ impl Engine {
         turn: &mut Turn<'_, '_>,
         answer: Answer<'_>,
     ) -> Result<(), CoreError> {
-        let message_id = answer.frame.header.message_id;
-        let Waiting::Message { recipient_id, device_id, position } = answer.waiting else { return Ok(()) };
+        let Waiting::Message(copy) = answer.waiting else { return Ok(()) };
+        let DeviceCopy { message_id, recipient_id, device_id, .. } = copy;
         match answer.reply {
             Reply::InProgress => {
                 self.link.waiting.insert(message_id, answer.waiting);
@@ -112,22 +137,48 @@ impl Engine {
                 self.free_lane(recipient_id, message_id).attempt = 0;
                 Ok(())
             }
-            Reply::Refused(problem) if problem.retryable => {
+            Reply::Refused(problem) => {
                 if problem.code == Code::DEVICE_UNKNOWN {
                     // The next try begins with fresh keys.
                     turn.tx.replace_envelope(message_id, device_id, &[])?;
                     session::retire(turn.tx, Peer { account_id: recipient_id, device_id })?;
                 }
-                self.send_again(turn, recipient_id, Some((message_id, position)), &problem);
-                Ok(())
-            }
-            Reply::Refused(problem) => {
-                fail_message(turn, message_id)?;
-                turn.notice(problem);
-                self.free_lane(recipient_id, message_id);
-                Ok(())
+                self.copy_refused(turn, copy, problem)
             }
         }
+    }
+
+    /// `here`: somebody to whom nothing could be sent, because they were away, is online.
+    pub(super) fn peer_here(&mut self, turn: &mut Turn<'_, '_>, frame: &Frame) -> Result<(), CoreError> {
+        let Some(here) = self.read::<PeerHere>(turn, frame) else { return Ok(()) };
+        let Ok(account_id) = AccountId::try_from(here.account_id.as_ref()) else { return Ok(()) };
+        if let Some(lane) = self.lanes.get_mut(&account_id) {
+            (lane.retry_at, lane.attempt) = (None, 0);
+        }
+        Ok(())
+    }
+
+    /// One device's copy of a message was refused, or its body.
+    pub(super) fn copy_refused(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        copy: DeviceCopy,
+        mut problem: Problem,
+    ) -> Result<(), CoreError> {
+        let DeviceCopy { message_id, recipient_id, position, .. } = copy;
+        if !problem.retryable {
+            fail_message(turn, message_id)?;
+            turn.notice(problem);
+            self.free_lane(recipient_id, message_id);
+            return Ok(());
+        }
+        self.send_again(turn, recipient_id, Some((message_id, position)), &problem);
+        if problem.code == Code::OTHER_MODE {
+            // A new link says how the server delivers now.
+            problem.retry_after_ms = Some(problem.retry_after_ms.unwrap_or(0).max(OTHER_MODE_PAUSE_MS));
+            self.drop_link(turn, Some(&problem));
+        }
+        Ok(())
     }
 
     /// Plans another try for a recipient after a pause.
@@ -142,9 +193,17 @@ impl Engine {
             Some((message_id, _)) => self.free_lane(recipient_id, message_id),
             None => self.lanes.entry(recipient_id).or_default(),
         };
-        let delay_ms = backoff_ms(lane.attempt, RETRY_MS_MIN, RETRY_MS_MAX, turn.rng);
+        // What follows a refused message is refused with it: that is one failure, not many.
+        let planned = lane.retry_at.filter(|retry_at| *retry_at > turn.now);
+        let delay_ms = match planned {
+            Some(_) => 0,
+            None => backoff_ms(lane.attempt, RETRY_MS_MIN, RETRY_MS_MAX, turn.rng),
+        };
         let retry_at = turn.now.plus_ms(delay_ms.max(problem.retry_after_ms.unwrap_or(0)));
-        lane.attempt = lane.attempt.saturating_add(1);
+        let retry_at = planned.map_or(retry_at, |planned| planned.max(retry_at));
+        if planned.is_none() {
+            lane.attempt = lane.attempt.saturating_add(1);
+        }
         lane.retry_at = Some(retry_at);
         if let Some((_, position)) = message {
             lane.position = lane.position.min(position - 1);
@@ -156,7 +215,8 @@ impl Engine {
 
     fn next_for(&mut self, turn: &mut Turn<'_, '_>, recipient_id: AccountId) -> Result<Next, CoreError> {
         let is_fetching = self.is_fetching_keys(recipient_id);
-        let under_way = self.link.waiting.values().filter(|it| matches!(it, Waiting::Message { .. })).count();
+        let is_copy = |it: &&Waiting| matches!(it, Waiting::Message(_) | Waiting::Upload(_));
+        let under_way = self.link.waiting.values().filter(is_copy).count() + self.uploads.count();
         let lane = self.lanes.entry(recipient_id).or_default();
         let is_paused = lane.retry_at.is_some_and(|retry_at| retry_at > turn.now);
         if lane.in_flight.is_some() || is_paused || is_fetching || under_way >= UNDER_WAY_MAX {
@@ -186,42 +246,51 @@ impl Engine {
                     Next::FetchKeys
                 }
             }
-            Some((device_id, sealed)) => Next::Send { entry, device_id, sealed },
+            Some((device_id, sealed)) => {
+                let OutboxEntry { position, message_id, recipient_id } = entry;
+                Next::Send { copy: DeviceCopy { message_id, recipient_id, device_id, position }, sealed }
+            }
             None => Next::Again,
         })
     }
 
-    fn send_envelope(
+    /// `smpu`.
+    pub(super) fn send_envelope(
         &mut self,
         turn: &mut Turn<'_, '_>,
-        entry: &OutboxEntry,
-        device_id: DeviceId,
-        sealed: Vec<u8>,
+        copy: DeviceCopy,
+        body: Body,
     ) -> Result<(), CoreError> {
         let account = turn.account()?;
+        let (sealed, body_name) = match body {
+            Body::Within(sealed) => (sealed, Vec::new()),
+            Body::InDepot(name) => (Vec::new(), name.0.to_vec()),
+        };
         let envelope = Envelope {
             sender_id: account.account_id.as_bytes().to_vec().into(),
             sender_device: account.device_id.into(),
-            recipient_id: entry.recipient_id.as_bytes().to_vec().into(),
-            recipient_device: device_id.into(),
+            recipient_id: copy.recipient_id.as_bytes().to_vec().into(),
+            recipient_device: copy.device_id.into(),
             message_type: DIRECT_MESSAGE,
+            body_name: body_name.into(),
             sealed: sealed.into(),
-            ..Envelope::default()
         };
-        let OutboxEntry { position, message_id, recipient_id } = *entry;
-        let waiting = Waiting::Message { recipient_id, device_id, position };
-        self.command_with_id(turn, message_id, waiting, &envelope)?;
-        self.lanes.entry(recipient_id).or_default().in_flight = Some(message_id);
-        Ok(())
+        self.command_with_id(turn, copy.message_id, Waiting::Message(copy), &envelope)
     }
 
     /// The next message of the recipient may go. Which one that is, only the outbox knows: an earlier one may have been
     /// refused meanwhile, and goes first.
-    fn free_lane(&mut self, recipient_id: AccountId, message_id: MessageId) -> &mut Lane {
+    pub(super) fn free_lane(&mut self, recipient_id: AccountId, message_id: MessageId) -> &mut Lane {
         let lane = self.lanes.entry(recipient_id).or_default();
         lane.in_flight = lane.in_flight.filter(|in_flight| *in_flight != message_id);
         lane
     }
+}
+
+/// Whether bodies travel apart from their messages.
+fn is_split(turn: &Turn<'_, '_>) -> Result<bool, CoreError> {
+    let mode = turn.tx.server()?.map(|server| server.delivery_mode);
+    Ok(mode == Some(DeliveryMode::Split.into()))
 }
 
 /// One device's copy of a message has come to `state`; when it was the last one, the message leaves the outbox.

@@ -100,7 +100,6 @@ impl Engine {
     }
 
     fn signed_in(&mut self, turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
-        self.link.succeed();
         self.link.phase = Phase::CatchingUp;
         self.keys.check();
         self.catch_up(turn)

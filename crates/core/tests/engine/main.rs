@@ -13,6 +13,10 @@ mod hostile;
 #[cfg(test)]
 mod links;
 #[cfg(test)]
+mod modes;
+#[cfg(test)]
+mod old_copies;
+#[cfg(test)]
 mod outbox;
 #[cfg(test)]
 mod people;

@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 use tacite_core::MessageState;
+use tacite_wire::proto::DeliveryMode;
 use tacite_wire::{Code, Opcode};
 
 use crate::crashes::assert_same_bytes;
@@ -33,6 +34,8 @@ fn act() -> impl Strategy<Value = Act> {
         Just(Mischief::Refuse(Code::STORAGE_FULL, 0)),
         Just(Mischief::Refuse(Code::UNAVAILABLE, 500)),
         Just(Mischief::Refuse(Code::TOO_FAST, 2000)),
+        Just(Mischief::RefuseLane(Code::STORAGE_FULL)),
+        Just(Mischief::RefuseLane(Code::QUEUE_FULL)),
     ];
     prop_oneof![
         10 => (1..12_u8).prop_map(Act::Step),
@@ -44,6 +47,10 @@ fn act() -> impl Strategy<Value = Act> {
         1 => mischief.prop_map(Act::Mischief),
         1 => any::<bool>().prop_map(Act::PushTwice),
     ]
+}
+
+fn mode() -> impl Strategy<Value = DeliveryMode> {
+    prop_oneof![Just(DeliveryMode::Inline), Just(DeliveryMode::Split), Just(DeliveryMode::Direct)]
 }
 
 fn name(alice: bool) -> &'static str {
@@ -90,10 +97,10 @@ fn assert_all_well(world: &mut World, from: &'static str, to: &'static str) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
-    // C6, T14, T15, T20.
+    // C6, E3, T14, T15, T20.
     #[test]
-    fn t15_any_schedule_ends_well(acts in proptest::collection::vec(act(), 1..60)) {
-        let mut world = World::of_contacts();
+    fn t15_any_schedule_ends_well(mode in mode(), acts in proptest::collection::vec(act(), 1..60)) {
+        let mut world = World::of_contacts_by(mode);
         for (number, act) in acts.iter().enumerate() {
             perform(&mut world, act, number);
         }

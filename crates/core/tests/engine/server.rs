@@ -6,6 +6,7 @@
 mod accounts;
 mod contacts;
 mod messages;
+mod modes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -49,6 +50,8 @@ pub(crate) enum Mischief {
     Refuse(Code, u64),
     /// Says nothing.
     Ignore,
+    /// Refuses a message, and all that follow it to the same person until it comes again.
+    RefuseLane(Code),
 }
 
 /// The server.
@@ -72,6 +75,8 @@ pub(crate) struct Server {
     /// Every command that came, for tests to look at.
     pub(crate) commands: Vec<Frame>,
     pub(crate) mischief: BTreeMap<Opcode, VecDeque<Mischief>>,
+    pub(crate) mode: DeliveryMode,
+    pub(crate) modes: modes::Modes,
     /// Rows of one page of a synchronisation.
     pub(crate) page_rows: usize,
     /// Whether pushes overtake the last page of a synchronisation.
@@ -100,6 +105,8 @@ impl Server {
             out: VecDeque::new(),
             commands: Vec::new(),
             mischief: BTreeMap::new(),
+            mode: DeliveryMode::Inline,
+            modes: modes::Modes::default(),
             page_rows: 100,
             hurries: false,
             pushes_twice: false,
@@ -125,7 +132,7 @@ impl Server {
             server_name: self.name.clone(),
             challenge: link.challenge.to_vec().into(),
             deployment_key_required: self.deployment_key.is_some(),
-            delivery_mode: DeliveryMode::Inline.into(),
+            delivery_mode: self.mode.into(),
             messages_per_second_max: 5,
             signed_in: link.account_id.is_some(),
             depot_url: String::new(),
@@ -148,6 +155,10 @@ impl Server {
         let Some(link) = self.links.get(&link_id) else { return };
         match self.mischief.get_mut(&frame.header.opcode).and_then(VecDeque::pop_front) {
             Some(Mischief::Ignore) => return,
+            Some(Mischief::RefuseLane(code)) => {
+                self.refuse_lane(frame, code);
+                return self.refuse(link_id, frame, code);
+            }
             Some(Mischief::Refuse(code, retry_after_ms)) => {
                 return self.refuse_until(link_id, frame, code, retry_after_ms);
             }
@@ -206,6 +217,7 @@ impl Server {
             Opcode::UNBLOCK_CONTACT => self.block_contact(link_id, account_id, frame, false),
             Opcode::SET_PRESENCE => self.set_presence(link_id, account_id, frame),
             Opcode::SET_TYPING => self.set_typing(link_id, account_id, frame),
+            Opcode::REQUEST_UPLOADS => self.request_uploads(link_id, account_id, frame),
             _ => self.refuse(link_id, frame, Code::NOT_OFFERED),
         }
     }

@@ -9,13 +9,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use prost::Message;
 use rand_chacha::ChaCha20Rng;
-use tacite_core::{Core, Effect, Event, Input, Intent, RequestId, Standing, Vault};
+use tacite_core::{BodyName, Core, Effect, Event, Input, Intent, Problem, RequestId, Standing, Vault};
 use tacite_model::{AccountId, DeviceId, Handle, MessageId, Secret, Timestamp};
 use tacite_seal::{Body, Content, ReceiptKey};
 use tacite_signal::IdentityKeyPair;
 use tacite_vault::{AccountStanding, Contact, SentContent};
-use tacite_wire::proto::ContactState;
-use tacite_wire::{Frame, Opcode, Status};
+use tacite_wire::proto::{ContactState, DeliveryMode};
+use tacite_wire::{Code, Frame, Opcode, Status};
 
 use crate::server::{Account, LinkId, Server};
 
@@ -54,6 +54,13 @@ struct Opening {
     bearer: Option<Secret<String>>,
 }
 
+/// What a driver does beside its link.
+#[derive(Debug)]
+pub(crate) enum BodyTrip {
+    Put(BodyName, Vec<u8>),
+    Fetch(BodyName),
+}
+
 /// Everything.
 pub(crate) struct World {
     pub(crate) now: Timestamp,
@@ -62,6 +69,8 @@ pub(crate) struct World {
     /// Frames on their way to the server, and to devices.
     pub(crate) up: VecDeque<(LinkId, Frame)>,
     pub(crate) down: VecDeque<(LinkId, Frame)>,
+    /// Bodies on their way between devices and depot.
+    pub(crate) bodies: VecDeque<(&'static str, BodyTrip)>,
     /// Every frame that any device ever sent, whether or not it arrived.
     pub(crate) sent: Vec<Frame>,
     /// Whether the network lets new links through.
@@ -78,6 +87,7 @@ impl World {
             devices: BTreeMap::new(),
             up: VecDeque::new(),
             down: VecDeque::new(),
+            bodies: VecDeque::new(),
             sent: Vec::new(),
             network_up: true,
             links_made: 0,
@@ -86,7 +96,13 @@ impl World {
 
     /// Alice and bob, registered, contacts, online, caught up, with keys published.
     pub(crate) fn of_contacts() -> Self {
+        Self::of_contacts_by(DeliveryMode::Inline)
+    }
+
+    /// The same with another way of delivery.
+    pub(crate) fn of_contacts_by(mode: DeliveryMode) -> Self {
         let mut world = Self::of_strangers();
+        world.server.mode = mode;
         world.befriend("alice", "bob");
         world.start("alice");
         world.start("bob");
@@ -109,7 +125,12 @@ impl World {
 
     /// Somebody who registered earlier, without password records (which cost time).
     pub(crate) fn add_registered(&mut self, name: &'static str, seed: u64) {
-        let mut device = Device::new(name, seed);
+        self.add_registered_with(Vault::open_in_memory().unwrap(), name, seed);
+    }
+
+    /// The same with a vault of the test's own.
+    pub(crate) fn add_registered_with(&mut self, vault: Vault, name: &'static str, seed: u64) {
+        let mut device = Device { vault, ..Device::new(name, seed) };
         let identity = IdentityKeyPair::generate(&mut device.rng);
         let account = tacite_vault::Account {
             account_id: AccountId::random(&mut device.rng),
@@ -271,13 +292,19 @@ impl World {
 
     /// The process of a device dies and begins again: only the vault remains.
     pub(crate) fn crash(&mut self, name: &'static str) {
+        self.end(name);
+        self.start(name);
+    }
+
+    /// The process of a device ends.
+    pub(crate) fn end(&mut self, name: &'static str) {
         self.cut_silently(name);
+        self.bodies.retain(|(of, _)| *of != name);
         let device = self.device(name);
         device.crash = None;
         device.core = Core::new();
         device.opening = None;
         device.wake_at = None;
-        self.start(name);
     }
 
     /// The network breaks a device's link; both ends notice.
@@ -300,7 +327,28 @@ impl World {
             }
             return true;
         }
+        if let Some((name, trip)) = self.bodies.pop_front() {
+            self.end_trip(name, trip);
+            return true;
+        }
         self.open_a_link()
+    }
+
+    /// A body arrives, at the depot or from it.
+    fn end_trip(&mut self, name: &'static str, trip: BodyTrip) {
+        let failed = || Problem::of(Code::UNAVAILABLE);
+        let network_up = self.network_up;
+        let input = match trip {
+            BodyTrip::Put(name, bytes) => {
+                let result = if network_up { Ok(self.server.put_body(name, bytes)) } else { Err(failed()) };
+                Input::BodyPut { name, result }
+            }
+            BodyTrip::Fetch(name) => {
+                let bytes = self.server.modes.bodies.get(&name).cloned();
+                Input::BodyFetched { name, result: if network_up { Ok(bytes) } else { Err(failed()) } }
+            }
+        };
+        self.input(name, input);
     }
 
     /// Lets everything happen that happens within a minute of quiet.
@@ -363,6 +411,10 @@ impl World {
                 self.cut_silently(name);
                 self.input(name, Input::LinkClosed { cause: None });
             }
+            Effect::PutBody { name: body, bytes, .. } => {
+                self.bodies.push_back((name, BodyTrip::Put(body, bytes)));
+            }
+            Effect::FetchBody { name: body, .. } => self.bodies.push_back((name, BodyTrip::Fetch(body))),
             Effect::Tell(event) => self.device(name).events.push(event),
             Effect::WakeAt(at) => {
                 let device = self.device(name);

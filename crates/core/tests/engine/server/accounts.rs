@@ -29,6 +29,8 @@ pub(crate) struct Account {
     pub(crate) last_resort: Option<proto::SignedPrekey>,
     pub(crate) one_time: Vec<proto::OneTimePrekey>,
     pub(crate) kyber: Vec<proto::SignedPrekey>,
+    /// The highest generation that the device has told.
+    pub(crate) generation: u64,
 }
 
 /// How far a registration or log-in is on a link.
@@ -193,6 +195,10 @@ impl Server {
         let account = self.accounts.get_mut(&account_id).unwrap();
         account.signed_prekey = keys.signed_prekey.or(account.signed_prekey.take());
         account.last_resort = keys.last_resort_kyber_prekey.or(account.last_resort.take());
+        if keys.replace {
+            account.one_time.clear();
+            account.kyber.clear();
+        }
         account.one_time.extend(keys.one_time_prekeys);
         account.kyber.extend(keys.kyber_prekeys);
         let count = account.key_count();
@@ -312,6 +318,7 @@ impl Account {
             last_resort: None,
             one_time: Vec::new(),
             kyber: Vec::new(),
+            generation: 0,
         }
     }
 

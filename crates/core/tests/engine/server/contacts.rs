@@ -127,14 +127,18 @@ impl Server {
     }
 
     pub(super) fn sync(&mut self, link_id: LinkId, account_id: AccountId, frame: &Frame) {
-        let since = frame.read::<proto::Sync>().unwrap().since.unwrap();
+        let sync: proto::Sync = frame.read().unwrap();
+        let account = self.accounts.get_mut(&account_id).unwrap();
+        let known_generation = account.generation;
+        account.generation = known_generation.max(sync.generation);
+        let since = sync.since.unwrap();
         let since = (since.updated_at_ms, since.id.to_vec());
         let mut rows = self.rows_of(account_id);
         rows.retain(|(key, _)| *key > since);
         rows.sort_by(|one, other| one.0.cmp(&other.0));
         let more = rows.len() > self.page_rows;
         rows.truncate(self.page_rows);
-        let mut page = proto::SyncPage { more, ..proto::SyncPage::default() };
+        let mut page = proto::SyncPage { more, known_generation, ..proto::SyncPage::default() };
         let (updated_at_ms, id) = rows.last().map_or(since, |(key, _)| key.clone());
         page.next = Some(proto::Cursor { updated_at_ms, id: id.into() });
         for (_, row) in rows {

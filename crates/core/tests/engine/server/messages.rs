@@ -16,7 +16,7 @@ pub(crate) struct Place {
     proof: Vec<u8>,
     recipient_id: AccountId,
     /// The sender's command while the outcome is open: the message is relayed and not acknowledged.
-    open: Option<(LinkId, Frame)>,
+    pub(super) open: Option<(LinkId, Frame)>,
 }
 
 /// A row about a message in the record of changes.
@@ -52,6 +52,9 @@ impl Server {
         if !self.are_contacts(account_id, recipient_id) {
             return self.refuse(link_id, frame, Code::NOT_A_CONTACT);
         }
+        if let Some(code) = self.refusal(account_id, key.1, &envelope) {
+            return self.refuse(link_id, frame, code);
+        }
         self.answer(link_id, frame, Status::IN_PROGRESS, Code::TAKEN, &Empty {});
         if let Some(place) = self.places.get_mut(&key) {
             // The same once more: whatever became of the first.
@@ -82,6 +85,7 @@ impl Server {
             let queue = self.queues.entry(account_id).or_default();
             queue.retain(|(waiting, envelope)| *waiting != message_id || sender_of(envelope) != sender_id);
             let key = (sender_id, message_id);
+            self.remove_body(key, account_id);
             let Some(place) = self.places.get_mut(&key) else { continue };
             if reference.silent {
                 self.close_place(key, DeliveryState::Sent);
@@ -117,6 +121,7 @@ impl Server {
         self.links.get_mut(&link_id).unwrap().caught_up = true;
         self.push_waiting(link_id, account_id);
         self.tell_level(link_id, account_id);
+        self.tell_here(account_id);
     }
 
     /// A link has ended with messages pushed and not acknowledged: they wait now, and their senders are told.
@@ -128,6 +133,9 @@ impl Server {
         let Some(account_id) = account_id else { return };
         if !self.links_of(account_id).is_empty() {
             return;
+        }
+        if self.mode == proto::DeliveryMode::Direct {
+            return self.refuse_relayed(account_id);
         }
         for key in pushed {
             let open = self.places.get(key).is_some_and(|place| place.state == DeliveryState::Unspecified);
@@ -186,6 +194,6 @@ impl Server {
     }
 }
 
-fn sender_of(envelope: &Frame) -> AccountId {
+pub(super) fn sender_of(envelope: &Frame) -> AccountId {
     AccountId::try_from(envelope.read::<Envelope>().unwrap().sender_id.as_ref()).unwrap()
 }
