@@ -4,7 +4,7 @@
 //! closed are not handed in; if the vault or the engine fails, the loop ends and the link with it, so nothing is
 //! acknowledged that was not stored.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +18,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::clock::{now, random_source};
+use crate::depot::Depot;
 use crate::link::{self, LinkEvent, LinkEvents, LinkTarget};
+use crate::mailbox::Mailbox;
+use crate::problem;
 use crate::session::{SessionError, SessionOptions};
 
 /// Events of links that may wait for the engine before the link is slowed down.
@@ -27,6 +30,8 @@ const LINK_EVENTS_MAX: usize = 64;
 const SLEEP_MAX: Duration = Duration::from_mins(1);
 /// How long the end of a session may wait for the server's answers, milliseconds.
 const FINISH_MS_MAX: u64 = 2000;
+/// The same for acknowledgements: what was shown should not come again.
+const ACKNOWLEDGE_MS_MAX: u64 = 15_000;
 /// How long the end of a session may wait for the end of its link.
 const CLOSE_WAIT_MAX: Duration = Duration::from_secs(3);
 
@@ -52,13 +57,16 @@ pub(crate) struct Engine {
     options: SessionOptions,
     runtime: Runtime,
     requests: mpsc::UnboundedReceiver<Request>,
-    events: mpsc::UnboundedSender<Event>,
+    events: Arc<Mailbox>,
     answers: HashMap<RequestId, oneshot::Sender<Result<Outcome, Problem>>>,
     last_request: u64,
     link: Option<OpenLink>,
     last_link: u64,
     link_events: mpsc::Receiver<(u64, LinkEvent)>,
     link_events_in: mpsc::Sender<(u64, LinkEvent)>,
+    /// What came of putting and fetching bodies; the engine bounds how many are under way.
+    bodies: mpsc::UnboundedReceiver<Input>,
+    bodies_in: mpsc::UnboundedSender<Input>,
     wake_at: Option<Timestamp>,
     /// What the clock showed when the timer was last looked at.
     looked_at: Timestamp,
@@ -73,13 +81,16 @@ struct OpenLink {
     number: u64,
     frames: mpsc::UnboundedSender<Frame>,
     /// Commands without a final answer, messages aside: their second answer may wait for the recipient.
-    unanswered: HashSet<MessageId>,
+    unanswered: HashMap<MessageId, Opcode>,
+    /// The way to the depot, or why there is none.
+    depot: Result<Depot, Problem>,
 }
 
 /// What the engine woke up for.
 enum Wake {
     Request(Request),
     Link(u64, LinkEvent),
+    Body(Input),
     Timer,
 }
 
@@ -96,9 +107,10 @@ impl Engine {
         options: SessionOptions,
         runtime: Runtime,
         requests: mpsc::UnboundedReceiver<Request>,
-        events: mpsc::UnboundedSender<Event>,
+        events: Arc<Mailbox>,
     ) -> Self {
         let (link_events_in, link_events) = mpsc::channel(LINK_EVENTS_MAX);
+        let (bodies_in, bodies) = mpsc::unbounded_channel();
         Self {
             core: options.deployment_key.clone().map_or_else(Core::new, Core::with_deployment_key),
             vault,
@@ -112,6 +124,8 @@ impl Engine {
             last_link: 0,
             link_events,
             link_events_in,
+            bodies,
+            bodies_in,
             wake_at: None,
             looked_at: now(),
             link_problem: LinkProblem::default(),
@@ -133,6 +147,7 @@ impl Engine {
                 Wake::Request(Request::MarkShown(messages)) => self.mark_shown(messages)?,
                 Wake::Request(Request::Stop) => break,
                 Wake::Link(number, event) => self.link_event(number, event)?,
+                Wake::Body(input) => self.hand_in(input)?,
                 Wake::Timer => self.timer()?,
             }
         }
@@ -143,12 +158,17 @@ impl Engine {
 
     /// Goes on until every command is answered, for a short while: acknowledgements wait for one another.
     fn finish_commands(&mut self) -> Result<(), SessionError> {
-        let until = now().plus_ms(FINISH_MS_MAX);
-        while self.link.as_ref().is_some_and(|link| !link.unanswered.is_empty()) && now() < until {
+        let since = now();
+        while let Some(patience_ms) = self.link.as_ref().and_then(OpenLink::patience_ms) {
+            let until = since.plus_ms(patience_ms);
+            if now() >= until {
+                break;
+            }
             self.wake_at = Some(self.wake_at.map_or(until, |earlier| earlier.min(until)));
             match self.wait() {
                 Wake::Request(_) => return Ok(()),
                 Wake::Link(number, event) => self.link_event(number, event)?,
+                Wake::Body(input) => self.hand_in(input)?,
                 Wake::Timer => self.timer()?,
             }
         }
@@ -157,11 +177,12 @@ impl Engine {
 
     fn wait(&mut self) -> Wake {
         let sleep = self.wake_at.map_or(SLEEP_MAX, |at| Duration::from_millis(at.ms_since(now())));
-        let Self { requests, link_events, runtime, .. } = self;
+        let Self { requests, link_events, bodies, runtime, .. } = self;
         runtime.block_on(async {
             tokio::select! {
                 request = requests.recv() => Wake::Request(request.unwrap_or(Request::Stop)),
                 Some((number, event)) = link_events.recv() => Wake::Link(number, event),
+                Some(input) = bodies.recv() => Wake::Body(input),
                 () = tokio::time::sleep(sleep.min(SLEEP_MAX)) => Wake::Timer,
             }
         })
@@ -251,6 +272,18 @@ impl Engine {
                 }
             }
             Effect::Tell(event) => self.tell(event),
+            Effect::PutBody { depot_url, name, permit, bytes } => {
+                self.trip(|depot| async move {
+                    let put = async { depot?.put(&depot_url, name, &permit, bytes).await };
+                    Input::BodyPut { name, result: put.await }
+                });
+            }
+            Effect::FetchBody { depot_url, name } => {
+                self.trip(|depot| async move {
+                    let fetch = async { depot?.fetch(&depot_url, name).await };
+                    Input::BodyFetched { name, result: fetch.await }
+                });
+            }
             Effect::WakeAt(at) => self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at))),
         }
     }
@@ -262,8 +295,9 @@ impl Engine {
         self.last_link += 1;
         let (frames, frames_out) = mpsc::unbounded_channel();
         let number = self.last_link;
-        self.link = Some(OpenLink { number, frames, unanswered: HashSet::new() });
         let target = LinkTarget { server, bearer, permissions: self.options.permissions };
+        let depot = Depot::new(&target);
+        self.link = Some(OpenLink { number, frames, unanswered: HashMap::new(), depot });
         let events = Numbered { number, events: self.link_events_in.clone() };
         self.runtime.spawn(link::run(target, frames_out, events));
     }
@@ -273,14 +307,28 @@ impl Engine {
             Event::Done(id, outcome) => (id, Ok(outcome)),
             Event::Failed(id, problem) => (id, Err(problem)),
             other => {
-                // A session that no longer listens is about to stop the engine.
-                let _ = self.events.send(other);
+                self.events.put(other);
                 return;
             }
         };
         if let Some(waiting) = self.answers.remove(&id) {
             let _ = waiting.send(answer);
         }
+    }
+
+    /// Carries a body to or from the depot, beside everything else.
+    fn trip<F: Future<Output = Input> + Send + 'static>(
+        &self,
+        carry: impl FnOnce(Result<Depot, Problem>) -> F,
+    ) {
+        let depot =
+            self.link.as_ref().map_or_else(|| Err(problem::depot_unreachable()), |it| it.depot.clone());
+        let trip = carry(depot);
+        let bodies_in = self.bodies_in.clone();
+        self.runtime.spawn(async move {
+            // An engine that has ended wants no body any more.
+            let _ = bodies_in.send(trip.await);
+        });
     }
 
     /// Ends the link after what was handed to it is sent, and waits until it has ended.
@@ -307,8 +355,15 @@ impl OpenLink {
         let header = frame.header;
         trace("sent", &header);
         if self.frames.send(frame).is_ok() && header.opcode != Opcode::SEND_DIRECT {
-            self.unanswered.insert(header.message_id);
+            self.unanswered.insert(header.message_id, header.opcode);
         }
+    }
+
+    /// How long the end of the session may wait for answers, milliseconds; `None`: all have come.
+    fn patience_ms(&self) -> Option<u64> {
+        let is_receipt = |opcode: &Opcode| matches!(*opcode, Opcode::ACKNOWLEDGE | Opcode::MARK_READ);
+        let receipts = self.unanswered.values().any(is_receipt);
+        (!self.unanswered.is_empty()).then_some(if receipts { ACKNOWLEDGE_MS_MAX } else { FINISH_MS_MAX })
     }
 }
 

@@ -8,8 +8,10 @@
 //! `tacite_core` is kept in one place, the private module `engine`.
 
 pub mod clock;
+mod depot;
 mod engine;
 mod link;
+mod mailbox;
 mod problem;
 pub mod profile;
 pub mod session;

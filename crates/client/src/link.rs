@@ -19,8 +19,8 @@ use tokio::time::{Instant, interval_at, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-pub(crate) use self::open::LinkTarget;
 use self::open::Socket;
+pub(crate) use self::open::{LinkTarget, trust};
 use crate::problem;
 
 const SILENCE_MAX: Duration = Duration::from_millis(LINK_SILENCE_MS_MAX);

@@ -107,6 +107,39 @@ pub(crate) fn address_invalid() -> Problem {
     never("address-invalid", "The server's address is not host:port.", "Check the configuration.")
 }
 
+/// The depot could not be reached, or broke off.
+pub(crate) fn depot_unreachable() -> Problem {
+    later(
+        "depot-unreachable",
+        "The place of sealed bodies cannot be reached.",
+        "Wait; the client tries again.",
+    )
+}
+
+/// The depot has refused a body, or a question for one.
+pub(crate) fn depot_refused(status: StatusCode) -> Problem {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::of(Code::FRAME_MALFORMED),
+        StatusCode::TOO_MANY_REQUESTS => Problem::of(Code::TOO_FAST),
+        StatusCode::INSUFFICIENT_STORAGE => Problem::of(Code::STORAGE_FULL),
+        // A permit that has expired is replaced by the next try.
+        _ => later(
+            "depot-refused",
+            "The place of sealed bodies has refused one.",
+            "Wait; the client tries again.",
+        ),
+    }
+}
+
+/// The server names a depot where nothing may be put.
+pub(crate) fn depot_address_invalid() -> Problem {
+    later(
+        "depot-address-invalid",
+        "The server names a place for sealed bodies that is no https address.",
+        "Tell the server's administrator.",
+    )
+}
+
 /// The server sent too much that is no frame.
 pub(crate) fn garbage() -> Problem {
     later("server-garbage", "The server sent what cannot be read.", "Tell the server's administrator.")

@@ -6,7 +6,7 @@
 //! Invariants: events come in the order in which they were committed; after [`Session::close`] the link has been ended
 //! properly and nothing runs any more.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 
 use tacite_core::{CoreError, Event, Intent, MessageView, Outcome, Problem, Transaction, Vault, VaultError};
@@ -16,6 +16,7 @@ use tokio::runtime::Handle as Runtime;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::{Engine, LinkProblem, Request};
+use crate::mailbox::{Found, Mailbox};
 use crate::shown;
 
 /// How a session reaches its server.
@@ -73,7 +74,7 @@ pub enum PerformError {
 #[derive(Debug)]
 pub struct Session {
     requests: mpsc::UnboundedSender<Request>,
-    events: mpsc::UnboundedReceiver<Event>,
+    events: Arc<Mailbox>,
     thread: JoinHandle<Result<(), SessionError>>,
     ended: oneshot::Receiver<()>,
     link_problem: LinkProblem,
@@ -83,12 +84,13 @@ impl Session {
     /// Starts the engine over a vault. Must be called within a tokio runtime with more than one thread.
     pub fn start(vault: Vault, options: SessionOptions) -> Result<Self, SessionError> {
         let (requests, requests_out) = mpsc::unbounded_channel();
-        let (events_in, events) = mpsc::unbounded_channel();
+        let events = Arc::new(Mailbox::default());
+        let ends = Arc::clone(&events);
         let (ended_in, ended) = oneshot::channel();
-        let engine = Engine::new(vault, options, Runtime::current(), requests_out, events_in);
+        let engine = Engine::new(vault, options, Runtime::current(), requests_out, Arc::clone(&events));
         let link_problem = engine.link_problem();
         let run = move || {
-            let _ended = ended_in;
+            let _ended = (ended_in, Ending(ends));
             engine.run()
         };
         let thread =
@@ -130,12 +132,23 @@ impl Session {
         self.link_problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The next event; `None` once the engine has ended. Events wait for their reader without bound.
+    /// The next event; `None` once the engine has ended. Messages for which there was no room because nobody read are told
+    /// from the vault afterwards, perhaps a second time. Cancelling loses nothing.
     pub async fn next_event(&mut self) -> Option<Event> {
-        self.events.recv().await
+        loop {
+            match self.events.take().await {
+                Found::Event(event) => return Some(event),
+                Found::End => return None,
+                Found::Missed => {
+                    let unshown = self.unshown().await.ok()?;
+                    self.events.put_missed(unshown.into_iter().map(Event::MessageReceived));
+                }
+            }
+        }
     }
 
-    /// Ends the link and the engine. What the engine has committed is sent first.
+    /// Ends the link and the engine. What the engine has committed is sent first, and the server's answers to
+    /// acknowledgements are waited for, but not for ever.
     pub async fn close(self) -> Result<(), SessionError> {
         // An engine that has ended already says so by its thread's result.
         let _ = self.requests.send(Request::Stop);
@@ -145,5 +158,14 @@ impl Session {
 
     fn ask(&self, request: Request) -> Result<(), SessionError> {
         self.requests.send(request).map_err(|_| SessionError::Ended)
+    }
+}
+
+/// Says that nothing will come any more, also if the engine panics.
+struct Ending(Arc<Mailbox>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }

@@ -53,7 +53,7 @@ fn is_unshown(message: &MessageView) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use tacite_core::{MessageKind, Standing, Vault};
     use tacite_model::{AccountId, MessageId};
     use tacite_vault::{Contact, Message};
@@ -66,7 +66,7 @@ mod tests {
         bytes
     }
 
-    fn befriend(tx: &Transaction<'_>, account: u64, handle: &str) {
+    pub(crate) fn befriend(tx: &Transaction<'_>, account: u64, handle: &str) {
         let contact = Contact {
             account_id: AccountId::from_bytes(id(account)),
             handle: handle.parse().unwrap(),
@@ -84,7 +84,7 @@ mod tests {
     }
 
     /// A message with the account `peer`, written at `sent_at`.
-    fn add(tx: &Transaction<'_>, peer: u64, message: u64, sent_at: u64, outgoing: bool) {
+    pub(crate) fn add(tx: &Transaction<'_>, peer: u64, message: u64, sent_at: u64, outgoing: bool) {
         let peer_id = AccountId::from_bytes(id(peer));
         let message = Message {
             sender_id: if outgoing { AccountId::from_bytes(id(0)) } else { peer_id },

@@ -88,7 +88,8 @@ fn handshake_failed(error: rustls::Error) -> Problem {
     problem::handshake_failed(&io::Error::other(error))
 }
 
-fn trust(target: &LinkTarget) -> Result<Trust, Problem> {
+/// What makes the server's certificate acceptable.
+pub(crate) fn trust(target: &LinkTarget) -> Result<Trust, Problem> {
     match target.server.pin {
         Some(pin) => Ok(Trust::Pin(pin)),
         None if !target.server.certificate_unchecked => Ok(Trust::PublicAuthorities),
