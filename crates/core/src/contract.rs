@@ -412,6 +412,8 @@ pub struct MessageView {
     pub expiry: Option<Expiry>,
     /// When the device's clock will show that it disappears; `None`: that is not counted yet.
     pub expires_at: Option<Timestamp>,
+    /// How it came.
+    pub marks: tacite_vault::Marks,
 }
 
 impl MessageView {

@@ -12,12 +12,14 @@ mod downloads;
 mod errands;
 mod fetch;
 mod generation;
+mod healing;
 mod hello;
 mod inbox;
 mod intents;
 mod keys;
 mod link;
 mod log_in;
+mod order;
 mod outbox;
 mod presence;
 mod register;
@@ -33,8 +35,8 @@ use tacite_wire::Frame;
 use crate::{CoreError, Event, Input, LinkStatus, Problem};
 pub(crate) use conversation::erase_expired;
 use conversation::{Reads, forget_old_contents, next_look_at, sweep};
-use downloads::Downloads;
 use errands::Errand;
+use healing::Healing;
 use inbox::Acknowledgement;
 use intents::Credentials;
 use keys::Keys;
@@ -58,7 +60,8 @@ pub(crate) struct Engine {
     /// Bodies that are being put into the depot.
     uploads: Uploads,
     /// Messages whose bodies are being fetched.
-    downloads: Downloads,
+    downloads: downloads::Downloads,
+    healing: Healing,
     /// The server asked for silence until then.
     sending_paused_until: Timestamp,
     /// Stored messages that are to be acknowledged.
@@ -101,6 +104,7 @@ impl Engine {
             Input::BodyPut { name, result } => self.body_put(turn, name, result)?,
             Input::BodyFetched { name, result } => self.body_fetched(turn, name, result)?,
         }
+        self.drive_healing(turn)?;
         self.drive(turn)?;
         self.link.watch(turn.now, is_sign_of_life);
         self.forget_presences(turn)?;
@@ -154,6 +158,7 @@ impl Engine {
             times.push(self.reads.next_at(turn.now));
             times.push(self.downloads.next_at());
         }
+        times.push(self.next_healing_at(turn)?);
         let wake_at = times.into_iter().flatten().min();
         if let Some(at) = wake_at
             && (is_timer || self.wake_at != wake_at)

@@ -46,7 +46,7 @@ pub use contract::{
 pub use queries::{AccountView, ContactView, DeliveryMode, Status};
 pub use tacite_model::{Expiry, ExpiryStart};
 pub use tacite_vault::{
-    AccountStanding, MessageKind, MessageState, Settings, Standing, Transaction, Vault, VaultError,
+    AccountStanding, Marks, MessageKind, MessageState, Settings, Standing, Transaction, Vault, VaultError,
 };
 
 use engine::{Engine, Turn};

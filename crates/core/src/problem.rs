@@ -8,6 +8,9 @@ use tacite_wire::{Code, Frame};
 
 use crate::Problem;
 
+/// The word for a message that could not be opened.
+pub(crate) const UNREADABLE: &str = "message-unreadable";
+
 impl Problem {
     /// The problem that a code stands for.
     #[must_use]
@@ -236,9 +239,29 @@ impl Problem {
     pub(crate) fn message_unreadable(handle: &Handle) -> Self {
         Self::local(
             Code::BODY_UNREADABLE,
-            "message-unreadable",
+            UNREADABLE,
             format!("A message from {handle} could not be decrypted."),
-            "Ask them to send it again.",
+            "Wait; the client asks for it again.",
+        )
+    }
+
+    pub(crate) fn messages_missing(handle: &Handle) -> Self {
+        Self::local(
+            Code::BODY_MISSING,
+            "messages-missing",
+            format!("Messages from {handle} are missing; the place is marked."),
+            "Wait, or ask them; what comes later is put into its place.",
+        )
+    }
+
+    pub(crate) fn asked_too_often(handle: &Handle) -> Self {
+        Self::local(
+            Code::TOO_FAST,
+            "asked-too-often",
+            format!(
+                "Messages from {handle} keep coming in a form that cannot be read; they are asked for less often."
+            ),
+            "If it goes on, tell the server's administrator.",
         )
     }
 

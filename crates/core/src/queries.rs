@@ -139,6 +139,7 @@ pub(crate) fn message_view(
     message: Message,
     peer: Handle,
 ) -> Result<MessageView, VaultError> {
+    let marks = tx.marks(message.name())?;
     let reactions = tx.reactions(message.name())?.into_iter();
     let reply_to = message.reply_to.map(|name| MessageRef {
         peer: peer.clone(),
@@ -164,6 +165,7 @@ pub(crate) fn message_view(
         deleted: message.deleted,
         expiry: message.expiry,
         expires_at: message.expires_at.map(|at| tx.clock_at(at)).transpose()?,
+        marks,
     })
 }
 

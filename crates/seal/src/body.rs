@@ -54,14 +54,14 @@ pub struct Reaction {
     pub emoji: String,
 }
 
-/// Contents to be sent again. Not empty.
+/// Contents to be sent again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResendRequest {
     /// At most `RESENDS_PER_REQUEST_MAX`.
     pub message_ids: Vec<MessageId>,
     /// A gap: everything behind this (`None`: the earliest that there is) …
     pub after_id: Option<MessageId>,
-    /// … up to this, both excluded; `None`: no gap.
+    /// … up to this, both excluded. `None`: no gap; or if no ids are given, everything that there is.
     pub before_id: Option<MessageId>,
 }
 
@@ -100,7 +100,7 @@ impl Body {
                 proto::content::Body::Timer(proto::Timer { expiry })
             }
             Self::ResendRequest(request) => proto::content::Body::ResendRequest(proto::ResendRequest {
-                message_ids: checked_ids(&request.message_ids, request.before_id)?,
+                message_ids: bounded_ids(&request.message_ids)?,
                 after_id: optional(request.after_id),
                 before_id: optional(request.before_id),
             }),
@@ -134,7 +134,7 @@ impl Body {
             }
             proto::content::Body::ResendRequest(request) => {
                 let before_id = optional_id(&request.before_id)?;
-                let message_ids = ids(&request.message_ids, before_id)?;
+                let message_ids = decode_ids(&request.message_ids)?;
                 Self::ResendRequest(ResendRequest {
                     message_ids,
                     after_id: optional_id(&request.after_id)?,
@@ -227,16 +227,29 @@ fn checked_emoji(emoji: &str) -> Result<&str, ContentError> {
 }
 
 fn checked_ids(ids: &[MessageId], before_id: Option<MessageId>) -> Result<Vec<Vec<u8>>, ContentError> {
-    check_count(ids.len(), before_id)?;
+    check_not_empty(ids.len(), before_id)?;
+    bounded_ids(ids)
+}
+
+fn bounded_ids(ids: &[MessageId]) -> Result<Vec<Vec<u8>>, ContentError> {
+    check_count(ids.len())?;
     Ok(ids.iter().map(|id| id.as_bytes().to_vec()).collect())
 }
 
 fn ids(ids: &[Vec<u8>], before_id: Option<MessageId>) -> Result<Vec<MessageId>, ContentError> {
-    check_count(ids.len(), before_id)?;
+    check_not_empty(ids.len(), before_id)?;
+    decode_ids(ids)
+}
+
+fn decode_ids(ids: &[Vec<u8>]) -> Result<Vec<MessageId>, ContentError> {
+    check_count(ids.len())?;
     ids.iter().map(|bytes| id(bytes)).collect()
 }
 
-fn check_count(count: usize, before_id: Option<MessageId>) -> Result<(), ContentError> {
-    let is_empty = count == 0 && before_id.is_none();
-    if is_empty || count > RESENDS_PER_REQUEST_MAX { Err(ContentError::Malformed) } else { Ok(()) }
+fn check_not_empty(count: usize, before_id: Option<MessageId>) -> Result<(), ContentError> {
+    if count == 0 && before_id.is_none() { Err(ContentError::Malformed) } else { Ok(()) }
+}
+
+fn check_count(count: usize) -> Result<(), ContentError> {
+    if count > RESENDS_PER_REQUEST_MAX { Err(ContentError::Malformed) } else { Ok(()) }
 }

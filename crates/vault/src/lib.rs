@@ -14,6 +14,7 @@ mod contacts;
 mod erasing;
 mod error;
 mod messages;
+mod order;
 mod outbox;
 mod own_time;
 mod prekeys;
@@ -26,12 +27,14 @@ mod settings;
 mod sync;
 mod timers;
 mod transaction;
+mod unreadable;
 mod vault;
 
 pub use account::{Account, AccountStanding, Tokens};
 pub use contacts::{Contact, Standing};
 pub use error::VaultError;
 pub use messages::{Message, MessageKind, MessageState};
+pub use order::{Gap, Held, Marks};
 pub use outbox::OutboxEntry;
 pub use prekeys::{Prekey, PrekeyKind};
 pub use reactions::Reaction;
@@ -41,6 +44,7 @@ pub use server::Server;
 pub use settings::Settings;
 pub use sync::Cursor;
 pub use transaction::Transaction;
+pub use unreadable::Unreadable;
 pub use vault::Vault;
 
 #[cfg(test)]

@@ -184,11 +184,11 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// The newest `limit` messages with somebody, oldest of them first, in the order in which they were stored.
+    /// The newest `limit` messages with somebody, oldest of them first, each in its place.
     pub fn history(&self, peer_id: AccountId, limit: u32) -> Result<Vec<Message>, VaultError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM (SELECT position, {COLUMNS} FROM messages WHERE peer_id = ?1 \
-             ORDER BY position DESC LIMIT ?2) ORDER BY position"
+            "SELECT {COLUMNS} FROM (SELECT position, place, {COLUMNS} FROM messages WHERE peer_id = ?1 \
+             ORDER BY place DESC, position DESC LIMIT ?2) ORDER BY place, position"
         );
         self.all(&sql, &[peer_id.as_bytes(), &limit], read_message)
     }

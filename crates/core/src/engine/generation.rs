@@ -7,7 +7,7 @@
 //! Invariants: nothing is sealed on a link before the server has taken that link's count; in an older copy no session that
 //! was there is ever sealed in again; every copy that opens a link after another one did notices it.
 
-use super::{Engine, Turn, keys};
+use super::{Engine, Turn, healing, keys};
 use crate::{CoreError, Problem};
 
 /// What a server may claim to know; above it the number could not grow any more.
@@ -59,5 +59,5 @@ fn put_away(turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
     turn.tx.drop_envelopes()?;
     keys::renew_all(turn)?;
     turn.notice(Problem::vault_restored());
-    Ok(())
+    healing::ask_everybody(turn)
 }

@@ -8,16 +8,18 @@
 //! - A message that cannot be opened leaves a trace in the conversation and is told: it is never lost in silence.
 
 use tacite_model::limits::{ACKNOWLEDGEMENTS_PER_FRAME_MAX, UNACKNOWLEDGED_MAX};
-use tacite_model::{AccountId, DeviceId, MessageId, MessageName};
-use tacite_seal::{Content, ContentError, Sealed};
+use tacite_model::{AccountId, DeviceId, MessageId, MessageName, Secret};
+use tacite_seal::{Body, Content, ContentError, Sealed};
 use tacite_vault::{Account, Contact, Message, MessageState, Standing};
 use tacite_wire::Frame;
 use tacite_wire::proto::{Acknowledge, Envelope, MessageRef};
 
 use super::commands::{Answer, Reply, Waiting};
-use super::conversation::{Applied, apply, incoming, known_proof, proof_of_receipt};
+use super::conversation::{Applied, incoming, known_proof, proof_of_receipt};
+use super::order::{self, Arrived};
 use super::outbox::DIRECT_MESSAGE;
-use super::{Engine, Turn};
+use super::{Engine, Turn, healing};
+use crate::problem::UNREADABLE;
 use crate::session::{self, OpenError, Party, Peer};
 use crate::{CoreError, Problem};
 
@@ -66,7 +68,7 @@ impl Engine {
         let proof = if turn.tx.is_seen(name.author_id, name.message_id)? {
             known_proof(turn, name)?
         } else {
-            receive(turn, name, envelope)?
+            self.receive_content(turn, name, envelope)?
         };
         self.acknowledgements.push(Acknowledgement { name, proof });
         if self.acknowledgements.len() > WAITING_MAX {
@@ -111,6 +113,45 @@ impl Engine {
         }
     }
 
+    /// Opens and takes in a message that was not received before; the proof for its sender, who is not to be told of everything.
+    fn receive_content(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        name: MessageName,
+        envelope: &Envelope,
+    ) -> Result<Option<[u8; 16]>, CoreError> {
+        let account = turn.account()?;
+        let Some(contact) = turn.tx.contact(name.author_id)? else { return Ok(None) };
+        if contact.standing == Standing::Refused || contact.blocked {
+            return Ok(None);
+        }
+        let Ok(device_id) = DeviceId::try_from(envelope.sender_device) else { return Ok(None) };
+        if !is_for(&account, envelope) {
+            return Ok(None);
+        }
+        turn.tx.mark_seen(name.author_id, name.message_id)?;
+        let peer = Peer { account_id: name.author_id, device_id };
+        let arrived = match open(turn, &account, &contact, peer, name.message_id, envelope)? {
+            Ok(arrived) => arrived,
+            Err(problem) => {
+                leave_placeholder(turn, name, device_id, problem)?;
+                return Ok(None);
+            }
+        };
+        let key = arrived.content.receipt_key.clone();
+        let body = arrived.content.body.clone();
+        let applied = order::take(turn, &contact, arrived)?;
+        match body {
+            Body::ResendRequest(request) => self.answer_request(turn, &contact, &request)?,
+            Body::Gone(gone) => healing::heed_gone(turn, &contact, &gone)?,
+            _ => {}
+        }
+        match applied {
+            Applied::Shown => proof_of_receipt(turn, name.message_id, &key).map(Some),
+            Applied::Silent => Ok(None),
+        }
+    }
+
     /// Answers to `ackm`. If it was refused, a new link brings the messages again.
     #[expect(clippy::unnecessary_wraps, reason = "all handlers have one signature")]
     pub(super) fn acknowledge_answered(
@@ -125,38 +166,21 @@ impl Engine {
     }
 }
 
-/// Opens and applies a message that was not received before; the proof for its sender, who is not to be told of everything.
-fn receive(
+/// A message could not be opened: that is shown and told. It is asked for again, unless its sender's identity is another than
+/// the known one, or its kind is one of a newer release.
+fn leave_placeholder(
     turn: &mut Turn<'_, '_>,
     name: MessageName,
-    envelope: &Envelope,
-) -> Result<Option<[u8; 16]>, CoreError> {
-    let account = turn.account()?;
-    let Some(contact) = turn.tx.contact(name.author_id)? else { return Ok(None) };
-    if contact.standing == Standing::Refused || contact.blocked {
-        return Ok(None);
+    device_id: DeviceId,
+    problem: Problem,
+) -> Result<(), CoreError> {
+    let placeholder = incoming(turn, name, String::new());
+    turn.tx.add_message(&Message { state: MessageState::Unreadable, ..placeholder })?;
+    if problem.word == UNREADABLE {
+        healing::note_unreadable(turn, name, device_id)?;
     }
-    let Ok(device_id) = DeviceId::try_from(envelope.sender_device) else { return Ok(None) };
-    if !is_for(&account, envelope) {
-        return Ok(None);
-    }
-    turn.tx.mark_seen(name.author_id, name.message_id)?;
-    let peer = Peer { account_id: name.author_id, device_id };
-    match open(turn, &account, &contact, peer, name.message_id, envelope)? {
-        Ok(content) => {
-            let key = content.receipt_key.clone();
-            match apply(turn, &contact, content)? {
-                Applied::Shown => proof_of_receipt(turn, name.message_id, &key).map(Some),
-                Applied::Silent => Ok(None),
-            }
-        }
-        Err(problem) => {
-            let placeholder = incoming(turn, name, String::new());
-            turn.tx.add_message(&Message { state: MessageState::Unreadable, ..placeholder })?;
-            turn.notice(problem);
-            Ok(None)
-        }
-    }
+    turn.notice(problem);
+    order::wait_no_longer(turn, name)
 }
 
 /// Whether the person has neither asked, accepted nor refused the sender. The server's news of an acceptance may come after
@@ -180,7 +204,7 @@ fn open(
     peer: Peer,
     message_id: MessageId,
     envelope: &Envelope,
-) -> Result<Result<Content, Problem>, CoreError> {
+) -> Result<Result<Arrived, Problem>, CoreError> {
     let unreadable = || Problem::message_unreadable(&contact.handle);
     if envelope.message_type != DIRECT_MESSAGE {
         return Ok(Err(Problem::message_too_new(&contact.handle)));
@@ -196,8 +220,13 @@ fn open(
     if contact.identity_key.is_none() {
         turn.tx.save_contact(&Contact { identity_key: Some(opened.identity_key), ..contact.clone() })?;
     }
-    Ok(Content::decode(&opened.plaintext, message_id).map_err(|error| match error {
-        ContentError::UnknownKind => Problem::message_too_new(&contact.handle),
-        ContentError::Malformed | ContentError::OtherMessage | ContentError::TextLength(_) => unreadable(),
-    }))
+    let content = match Content::decode(&opened.plaintext, message_id) {
+        Ok(content) => content,
+        Err(ContentError::UnknownKind) => return Ok(Err(Problem::message_too_new(&contact.handle))),
+        Err(ContentError::Malformed | ContentError::OtherMessage | ContentError::TextLength(_)) => {
+            return Ok(Err(unreadable()));
+        }
+    };
+    let bytes = Secret::new(opened.plaintext.to_vec());
+    Ok(Ok(Arrived { device_id: peer.device_id, content, bytes }))
 }

@@ -149,6 +149,7 @@ impl Engine {
     }
 
     /// `here`: somebody to whom nothing could be sent, because they were away, is online.
+    #[expect(clippy::unnecessary_wraps, reason = "all handlers have one signature")]
     pub(super) fn peer_here(&mut self, turn: &mut Turn<'_, '_>, frame: &Frame) -> Result<(), CoreError> {
         let Some(here) = self.read::<PeerHere>(turn, frame) else { return Ok(()) };
         let Ok(account_id) = AccountId::try_from(here.account_id.as_ref()) else { return Ok(()) };
@@ -341,6 +342,7 @@ pub(super) fn fail_messages_to(turn: &mut Turn<'_, '_>, recipient_id: AccountId)
 /// Takes a message out of the outbox that will never be sent.
 fn fail_message(turn: &mut Turn<'_, '_>, message_id: MessageId) -> Result<(), CoreError> {
     turn.tx.dequeue(message_id)?;
+    turn.tx.set_sent_failed(message_id)?;
     advance_sent(turn, message_id, MessageState::Failed)
 }
 

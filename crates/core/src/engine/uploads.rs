@@ -55,12 +55,11 @@ impl Engine {
         match answer.reply {
             Reply::Finished => {
                 let Some(permits) = self.read::<UploadPermits>(turn, answer.frame) else { return Ok(()) };
-                match <[UploadPermit; 1]>::try_from(permits.permits) {
-                    Ok([permit]) => self.put_body(turn, copy, &permit),
-                    Err(_) => {
-                        self.distrust_link(turn);
-                        Ok(())
-                    }
+                if let [permit] = permits.permits.as_slice() {
+                    self.put_body(turn, copy, permit)
+                } else {
+                    self.distrust_link(turn);
+                    Ok(())
                 }
             }
             Reply::Refused(problem) => self.copy_refused(turn, copy, problem),

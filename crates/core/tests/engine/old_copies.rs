@@ -63,7 +63,7 @@ fn key() -> Secret<[u8; 32]> {
 struct Copies {
     world: World,
     dir: TempDir,
-    copies: usize,
+    made: usize,
 }
 
 impl Copies {
@@ -77,7 +77,7 @@ impl Copies {
         world.start("alice");
         world.start("bob");
         world.settle();
-        let mut copies = Self { world, dir, copies: 0 };
+        let mut copies = Self { world, dir, made: 0 };
         copies.exchange("before");
         copies
     }
@@ -97,8 +97,8 @@ impl Copies {
 
     /// Makes a copy of alice's vault.
     fn copy(&mut self) -> PathBuf {
-        self.copies += 1;
-        let to = self.dir.path().join(format!("copy {}", self.copies));
+        self.made += 1;
+        let to = self.dir.path().join(format!("copy {}", self.made));
         self.while_alice_is_away(|vault| {
             std::fs::copy(vault, &to).unwrap();
         });

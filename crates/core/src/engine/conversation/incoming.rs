@@ -27,9 +27,6 @@ pub(in crate::engine) fn apply(
     content: Content,
 ) -> Result<Applied, CoreError> {
     let name = MessageName { author_id: contact.account_id, message_id: content.known_id() };
-    if content.original_id.is_some() && is_repeated(turn, name)? {
-        return Ok(Applied::Silent);
-    }
     let Content { sent_at, expiry, receipt_key, body, .. } = content;
     match body {
         Body::Text(text) => {
@@ -72,16 +69,6 @@ pub(in crate::engine) fn incoming(turn: &Turn<'_, '_>, name: MessageName, text: 
         expiry: None,
         expires_at: None,
     }
-}
-
-/// Whether what was sent again has come before after all, and be it that it has disappeared since.
-fn is_repeated(turn: &Turn<'_, '_>, name: MessageName) -> Result<bool, CoreError> {
-    if !turn.tx.is_seen(name.author_id, name.message_id)? {
-        turn.tx.mark_seen(name.author_id, name.message_id)?;
-        return Ok(false);
-    }
-    let stored = turn.tx.message(name.author_id, name.message_id)?;
-    Ok(stored.is_none_or(|message| message.state != MessageState::Unreadable || message.deleted))
 }
 
 fn show(

@@ -42,7 +42,8 @@ pub(in crate::engine) fn store_content(
     Ok(turn.tx.enqueue(content.message_id, recipient_id)?)
 }
 
-/// The content of an outbox entry that was written by a release which stored none: made from its message now.
+/// The content of an outbox entry that was written by a release which stored none: made from its message now. It stands in no
+/// chain: what was written later may have its place there already.
 pub(in crate::engine) fn adopt(
     turn: &mut Turn<'_, '_>,
     entry: &OutboxEntry,
@@ -55,14 +56,13 @@ pub(in crate::engine) fn adopt(
     let content = Content {
         message_id: entry.message_id,
         sent_at: message.sent_at,
-        previous_id: turn.tx.last_sent_id(entry.recipient_id)?,
+        previous_id: None,
         body: Body::Text(Text { text: message.text.clone(), reply_to: None }),
         receipt_key: random_key(turn.rng),
         expiry: message.expiry,
         original_id: None,
     };
     turn.tx.set_receipt_key(message.name(), content.receipt_key.as_bytes())?;
-    turn.tx.set_last_sent_id(entry.recipient_id, entry.message_id)?;
     keep(turn, entry.recipient_id, &content)
 }
 

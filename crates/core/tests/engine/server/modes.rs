@@ -26,12 +26,12 @@ pub(crate) struct Modes {
 
 impl Server {
     /// A body comes by the other way.
-    pub(crate) fn put_body(&mut self, name: BodyName, bytes: Vec<u8>) {
+    pub(crate) fn put_body(&mut self, name: BodyName, bytes: &[u8]) {
         if self.modes.loses > 0 {
             self.modes.loses -= 1;
         } else {
-            let first = self.modes.bodies.entry(name).or_insert_with(|| bytes.clone());
-            assert!(*first == bytes, "two bodies for one message");
+            let first = self.modes.bodies.entry(name).or_insert_with(|| bytes.to_vec());
+            assert!(first == bytes, "two bodies for one message");
         }
     }
 

@@ -1,0 +1,309 @@
+//! Asking for contents that could not be opened, or that are missing; and answering those who ask.
+//!
+//! What cannot be opened is asked for in a session that is made anew for that, so both devices go on with keys that both have.
+//!
+//! Invariants:
+//! - Nothing is sent to anybody that was not told to that very account before; it goes under a new id and names the first one.
+//! - An identity key never changes here: a new session begins with the known identity, or not at all.
+//! - Both sides limit how often that may happen (T21): a server or a contact that makes messages unreadable costs a few sessions
+//!   a minute, the person is told, and everything goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tacite_model::limits::{HELD_MESSAGES_MAX, RESEND_QUOTA, RESENDS_PER_REQUEST_MAX};
+use tacite_model::rate::Meter;
+use tacite_model::{AccountId, DeviceId, MessageId, MessageName, Timestamp};
+use tacite_seal::{Body, Content, Gone, ResendRequest};
+use tacite_vault::{Contact, Gap, MessageState, SentContent, Standing, Unreadable};
+
+use super::conversation::outgoing::{queue_content, store_content};
+use super::order::{self, MARK_AFTER_MS, wait_no_longer};
+use super::{Engine, Turn};
+use crate::{CoreError, Problem};
+
+/// Messages that cannot be opened often come in a row: they are asked for together, milliseconds.
+const COLLECT_MS: u64 = 2000;
+/// Pauses after the first, second and last time that a content is asked for, milliseconds.
+const PAUSES_MS: [u64; 3] = [60_000, 10 * 60_000, 60 * 60_000];
+
+/// Who may ask, and who may be asked, how soon again.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Healing {
+    asked: BTreeMap<AccountId, Meter>,
+    answered: BTreeMap<AccountId, Meter>,
+    /// Whose messages are asked for no faster, of which the person was told.
+    limited: BTreeSet<AccountId>,
+}
+
+impl Engine {
+    /// Asks for what is missing, and ends the waiting for what does not come.
+    pub(super) fn drive_healing(&mut self, turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
+        if self.link.is_online() {
+            self.ask_for_gaps(turn)?;
+            self.ask_for_unreadable(turn)?;
+        }
+        order::end_waiting(turn)
+    }
+
+    /// When something of this is to be done.
+    pub(super) fn next_healing_at(&self, turn: &Turn<'_, '_>) -> Result<Option<Timestamp>, CoreError> {
+        let gaps = turn.tx.gaps()?;
+        let mut times = vec![order::next_end_at(&gaps)];
+        if self.link.is_online() {
+            let may_ask = |gap: &&Gap| (gap.asks as usize) < PAUSES_MS.len();
+            times.push(gaps.iter().filter(may_ask).map(|gap| gap.ask_at).min());
+            times.push(turn.tx.next_unreadable_at()?);
+        }
+        Ok(times.into_iter().flatten().min())
+    }
+
+    /// A contact asks for contents of ours again.
+    pub(super) fn answer_request(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        contact: &Contact,
+        request: &ResendRequest,
+    ) -> Result<(), CoreError> {
+        let meter = self.healing.answered.entry(contact.account_id).or_default();
+        if contact.standing != Standing::Accepted || meter.admit(RESEND_QUOTA, turn.now).is_err() {
+            // Who needs it asks again.
+            return Ok(());
+        }
+        let mut gone = Gone { message_ids: Vec::new(), before_id: None };
+        for message_id in &request.message_ids {
+            let sent = turn.tx.sent_content(*message_id)?;
+            match sent.filter(|sent| sent.recipient_id == contact.account_id) {
+                Some(sent) => send_once_more(turn, &sent, &mut gone)?,
+                None => gone.message_ids.push(*message_id),
+            }
+        }
+        if request.message_ids.is_empty() || request.before_id.is_some() {
+            answer_gap(turn, contact.account_id, request, &mut gone)?;
+        }
+        if !gone.message_ids.is_empty() || gone.before_id.is_some() {
+            gone.message_ids.truncate(RESENDS_PER_REQUEST_MAX);
+            queue_content(turn, contact.account_id, Body::Gone(gone))?;
+        }
+        Ok(())
+    }
+
+    fn ask_for_gaps(&mut self, turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
+        let mut asked_devices = BTreeSet::new();
+        for mut gap in turn.tx.gaps()? {
+            let device = (gap.sender_id, gap.device_id);
+            let is_first = !gap.waiting || asked_devices.insert(device);
+            let asks = gap.asks as usize;
+            if gap.ask_at > turn.now || asks >= PAUSES_MS.len() {
+                continue;
+            }
+            if gap.waiting && gap.mark_at.is_none() {
+                gap.mark_at = Some(turn.now.plus_ms(MARK_AFTER_MS));
+            }
+            // What closes the first gap of a device may close the others.
+            let wait_ms = if is_first { self.may_ask(turn, gap.sender_id)? } else { Some(MARK_AFTER_MS) };
+            if let Some(wait_ms) = wait_ms {
+                gap.ask_at = turn.now.plus_ms(wait_ms);
+            } else {
+                let after_id =
+                    if gap.waiting { turn.tx.head(gap.sender_id, gap.device_id)? } else { gap.after_id };
+                ask(
+                    turn,
+                    gap.sender_id,
+                    ResendRequest { message_ids: Vec::new(), after_id, before_id: Some(gap.before_id) },
+                )?;
+                gap.asks += 1;
+                gap.ask_at = turn.now.plus_ms(PAUSES_MS[asks]);
+            }
+            turn.tx.save_gap(&gap)?;
+        }
+        Ok(())
+    }
+
+    fn ask_for_unreadable(&mut self, turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
+        let mut due = turn.tx.unreadable_due(turn.now, RESENDS_PER_REQUEST_MAX)?;
+        while let Some(sender_id) = due.first().map(|first| first.name.author_id) {
+            let (of_one, rest): (Vec<_>, Vec<_>) =
+                due.into_iter().partition(|unreadable| unreadable.name.author_id == sender_id);
+            due = rest;
+            let (given_up, of_one): (Vec<_>, Vec<_>) =
+                of_one.into_iter().partition(|unreadable| unreadable.asks as usize >= PAUSES_MS.len());
+            for unreadable in given_up {
+                turn.tx.remove_unreadable(unreadable.name)?;
+            }
+            if of_one.is_empty() {
+                continue;
+            }
+            match self.may_ask(turn, sender_id)? {
+                Some(wait_ms) => {
+                    let ask_at = turn.now.plus_ms(wait_ms);
+                    for unreadable in of_one {
+                        turn.tx.save_unreadable(&Unreadable { ask_at, ..unreadable })?;
+                    }
+                }
+                None => ask_anew(turn, sender_id, &of_one)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Milliseconds until somebody may be asked again; `None`: now, and that is counted.
+    fn may_ask(&mut self, turn: &mut Turn<'_, '_>, sender_id: AccountId) -> Result<Option<u64>, CoreError> {
+        let meter = self.healing.asked.entry(sender_id).or_default();
+        let Err(wait_ms) = meter.admit(RESEND_QUOTA, turn.now) else {
+            self.healing.limited.remove(&sender_id);
+            return Ok(None);
+        };
+        if self.healing.limited.insert(sender_id)
+            && let Some(contact) = turn.tx.contact(sender_id)?
+        {
+            turn.notice(Problem::asked_too_often(&contact.handle));
+        }
+        Ok(Some(wait_ms.max(1)))
+    }
+}
+
+/// A message from a device could not be opened: it is asked for soon, unless too many are already.
+pub(super) fn note_unreadable(
+    turn: &mut Turn<'_, '_>,
+    name: MessageName,
+    device_id: DeviceId,
+) -> Result<(), CoreError> {
+    if turn.tx.unreadable_count(name.author_id)? < HELD_MESSAGES_MAX {
+        let ask_at = turn.now.plus_ms(COLLECT_MS);
+        turn.tx.save_unreadable(&Unreadable { name, device_id, asks: 0, ask_at })?;
+    }
+    Ok(())
+}
+
+/// A contact says what is not there any more.
+pub(super) fn heed_gone(turn: &mut Turn<'_, '_>, contact: &Contact, gone: &Gone) -> Result<(), CoreError> {
+    for message_id in &gone.message_ids {
+        let name = MessageName { author_id: contact.account_id, message_id: *message_id };
+        turn.tx.remove_unreadable(name)?;
+        if !turn.tx.is_seen(name.author_id, name.message_id)? {
+            wait_no_longer(turn, name)?;
+        }
+    }
+    let Some(before_id) = gone.before_id else { return Ok(()) };
+    let gaps = turn.tx.gaps_of(contact.account_id)?;
+    let Some(mut gap) = gaps.into_iter().find(|gap| gap.before_id == before_id) else { return Ok(()) };
+    // Nobody has it: asking again is of no use.
+    gap.asks = u32::try_from(PAUSES_MS.len()).unwrap_or(u32::MAX);
+    turn.tx.save_gap(&gap)?;
+    if gap.waiting { order::mark(turn, &gap) } else { Ok(()) }
+}
+
+/// An older copy of the vault asks everybody for what it may have missed.
+pub(super) fn ask_everybody(turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
+    for contact in turn.tx.contacts()? {
+        if contact.standing != Standing::Accepted || contact.identity_key.is_none() {
+            continue;
+        }
+        let after_id = turn.tx.head(contact.account_id, DeviceId::FIRST)?;
+        ask(turn, contact.account_id, ResendRequest { message_ids: Vec::new(), after_id, before_id: None })?;
+    }
+    Ok(())
+}
+
+/// Asks in a fresh session for what could not be opened in the present one.
+fn ask_anew(
+    turn: &mut Turn<'_, '_>,
+    sender_id: AccountId,
+    unreadable: &[Unreadable],
+) -> Result<(), CoreError> {
+    let mut message_ids = Vec::new();
+    for one in unreadable {
+        turn.tx.freeze_session(sender_id, one.device_id)?;
+        message_ids.push(one.name.message_id);
+        let ask_at = turn.now.plus_ms(PAUSES_MS[one.asks as usize]);
+        turn.tx.save_unreadable(&Unreadable { asks: one.asks + 1, ask_at, ..*one })?;
+    }
+    ask(turn, sender_id, ResendRequest { message_ids, after_id: None, before_id: None })
+}
+
+fn ask(turn: &mut Turn<'_, '_>, sender_id: AccountId, request: ResendRequest) -> Result<(), CoreError> {
+    let contact = turn.tx.contact(sender_id)?;
+    if contact.is_some_and(|contact| contact.standing == Standing::Accepted && !contact.blocked) {
+        queue_content(turn, sender_id, Body::ResendRequest(request))?;
+    }
+    Ok(())
+}
+
+/// Sends what was told between two contents, and says if that is not all.
+fn answer_gap(
+    turn: &mut Turn<'_, '_>,
+    recipient_id: AccountId,
+    request: &ResendRequest,
+    gone: &mut Gone,
+) -> Result<(), CoreError> {
+    let told = |turn: &Turn<'_, '_>, id: Option<MessageId>| {
+        let sent = id.map(|id| turn.tx.sent_content(id)).transpose()?.flatten();
+        Ok::<_, CoreError>(sent.filter(|sent| sent.recipient_id == recipient_id))
+    };
+    let before = told(turn, request.before_id)?;
+    if request.before_id.is_some() && before.is_none() {
+        gone.before_id = request.before_id;
+        return Ok(());
+    }
+    let end = before.as_ref().map_or(i64::MAX, |before| before.position);
+    let start = told(turn, request.after_id)?.map_or(0, |after| after.position);
+    let start = if start < end { start } else { 0 };
+    let mut sent = turn.tx.sent_contents_between(recipient_id, start, end, RESENDS_PER_REQUEST_MAX + 1)?;
+    let is_all = sent.len() <= RESENDS_PER_REQUEST_MAX;
+    sent.truncate(RESENDS_PER_REQUEST_MAX);
+    let mut last_id = request.after_id;
+    let mut is_whole = true;
+    for content in &sent {
+        if is_repetition(content)? {
+            continue;
+        }
+        is_whole &= content.previous_id == last_id || request.after_id.is_none();
+        last_id = Some(content.message_id);
+        send_once_more(turn, content, gone)?;
+    }
+    let Some(before) = before.filter(|_| is_all) else { return Ok(()) };
+    if let Some(previous_id) = before.previous_id
+        && before.previous_id != last_id
+    {
+        if is_given_up(turn, previous_id)? {
+            gone.message_ids.push(previous_id);
+        } else {
+            is_whole = false;
+        }
+    }
+    if !is_whole {
+        gone.before_id = request.before_id;
+    }
+    Ok(())
+}
+
+/// Whether a content is one that was asked for again, which has no place of its own in the chain.
+fn is_repetition(sent: &SentContent) -> Result<bool, CoreError> {
+    Ok(read(sent)?.original_id.is_some())
+}
+
+/// Whether a message of ours never came to anybody, or was deleted for all.
+fn is_given_up(turn: &Turn<'_, '_>, message_id: MessageId) -> Result<bool, CoreError> {
+    let message = turn.tx.message(turn.account()?.account_id, message_id)?;
+    let is_given_up = message.is_some_and(|message| message.deleted || message.state == MessageState::Failed);
+    Ok(is_given_up || turn.tx.is_sent_failed(message_id)?)
+}
+
+/// Puts a content into the outbox once more, under a new id. Questions and answers about missing contents are not repeated: who
+/// needs an answer asks again.
+fn send_once_more(turn: &mut Turn<'_, '_>, sent: &SentContent, gone: &mut Gone) -> Result<(), CoreError> {
+    let content = read(sent)?;
+    let is_about_gaps = matches!(content.body, Body::ResendRequest(_) | Body::Gone(_));
+    if is_about_gaps || turn.tx.is_sent_failed(sent.message_id)? {
+        gone.message_ids.push(sent.message_id);
+        return Ok(());
+    }
+    let original_id = Some(content.known_id());
+    let content = Content { message_id: MessageId::random(turn.rng), original_id, ..content };
+    store_content(turn, sent.recipient_id, &content)
+}
+
+fn read(sent: &SentContent) -> Result<Content, CoreError> {
+    Content::decode(sent.content.expose(), sent.message_id)
+        .map_err(|_| CoreError::Internal("a stored content cannot be read"))
+}
