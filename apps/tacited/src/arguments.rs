@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tacite_server::settings::{
-    DeliveryConfig, DeliveryModeConfig, RegistrationConfig, SecurityConfig, ServerConfig,
-    SheddingConfig,
+    DeliveryConfig, DeliveryModeConfig, RegistrationConfig, SecurityConfig, ServerConfig, SheddingConfig,
 };
 use tacite_server::{Config, Settings, SettingsError, TlsFlags};
 
@@ -115,6 +114,60 @@ pub(crate) enum Command {
         #[arg(long, value_name = "N", default_value_t = 1)]
         uses: u32,
     },
+    /// Check that this installation holds nothing that it may not, also while the server runs
+    ///
+    /// Compares every table, column and value of the databases with what they may be, searches all other files of the
+    /// data directory and the logs for bytes of messages that wait now, and reads from the program what it was built
+    /// of. Exit status 0: everything was checked and holds; 1: it does not; 2: something could not be checked.
+    VerifyBlind(Blind),
+}
+
+/// What to look at.
+#[derive(Debug, Args)]
+pub(crate) struct Blind {
+    /// The program to check [default: this one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) binary: Option<PathBuf>,
+
+    /// A file to which the server logged; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Vec<PathBuf>,
+
+    /// Say that no logs are kept
+    #[arg(long, conflicts_with = "log")]
+    pub(crate) no_log: bool,
+
+    /// Look for these bytes too, such as a message that was delivered; may be given more than once
+    #[arg(long, value_name = "HEX", value_parser = Needle::from_hex)]
+    needle: Vec<Needle>,
+
+    /// Look for what stands in this file too; may be given more than once
+    #[arg(long, value_name = "FILE", value_parser = Needle::from_file)]
+    needle_file: Vec<Needle>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Bytes to look for.
+#[derive(Debug, Clone)]
+struct Needle(Vec<u8>);
+
+impl Needle {
+    fn from_hex(text: &str) -> Result<Self, hex::FromHexError> {
+        hex::decode(text).map(Self)
+    }
+
+    fn from_file(path: &str) -> Result<Self, std::io::Error> {
+        std::fs::read(path).map(Self)
+    }
+}
+
+impl Blind {
+    pub(crate) fn needles(&self) -> Vec<Vec<u8>> {
+        self.needle.iter().chain(&self.needle_file).map(|needle| needle.0.clone()).collect()
+    }
 }
 
 impl From<DeliveryMode> for DeliveryModeConfig {

@@ -1,6 +1,7 @@
 //! `tacited`: the server program. Reads what it is to be, starts it, prints how to connect, ends cleanly on Ctrl+C and SIGTERM.
 //!
-//! Exit codes: 0 ended as asked; 1 could not start; 2 wrong use of the command line or the configuration.
+//! Exit codes: 0 ended as asked; 1 could not start; 2 wrong use of the command line or the configuration. Those of
+//! `verify-blind` stand in its help.
 
 mod arguments;
 mod logs;
@@ -8,9 +9,14 @@ mod report;
 
 use std::process::ExitCode;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Blind, Command};
 use clap::Parser as _;
 use tacite_server::Settings;
+use tacite_server::blind::{Audit, verify};
+
+/// What this program was built of, where `verify-blind` finds it (see `build.rs`).
+#[used]
+static DEPENDENCIES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dependencies"));
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -26,6 +32,7 @@ fn main() -> ExitCode {
     match arguments.command {
         None => runtime.block_on(run(settings)),
         Some(Command::Invite { uses }) => runtime.block_on(invite(&settings, uses)),
+        Some(Command::VerifyBlind(blind)) => verify_blind(settings, &blind),
     }
 }
 
@@ -50,6 +57,21 @@ async fn invite(settings: &Settings, uses: u32) -> ExitCode {
         }
         Err(error) => fail(1, &error),
     }
+}
+
+fn verify_blind(settings: Settings, blind: &Blind) -> ExitCode {
+    let binary = match blind.binary.clone().map_or_else(std::env::current_exe, Ok) {
+        Ok(binary) => binary,
+        Err(error) => return fail(2, &error),
+    };
+    let findings = verify(&Audit {
+        data_dir: settings.data_dir,
+        binary,
+        logs: (blind.no_log || !blind.log.is_empty()).then(|| blind.log.clone()),
+        needles: blind.needles(),
+    });
+    report::audited(&findings, blind.json);
+    ExitCode::from(findings.exit_code())
 }
 
 /// Waits for Ctrl+C or SIGTERM.

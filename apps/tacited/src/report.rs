@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
+use tacite_server::blind::Findings;
 use tacite_server::{Invitation, Running};
 
 /// How to connect. A closed standard output does not stop a server.
@@ -17,6 +18,17 @@ pub(crate) fn started(running: &Running) {
 /// A new invitation.
 pub(crate) fn invitation(invitation: &Invitation, uses: u32) {
     let _ = write_invitation(&mut io::stdout().lock(), invitation, uses);
+}
+
+/// What an audit found.
+pub(crate) fn audited(findings: &Findings, json: bool) {
+    let mut out = io::stdout().lock();
+    let _ = if json {
+        let findings = serde_json::json!({ "exit_code": findings.exit_code(), "findings": findings });
+        writeln!(out, "{findings:#}")
+    } else {
+        write!(out, "{findings}")
+    };
 }
 
 /// Why the program ends: the cause and what caused it.

@@ -19,7 +19,7 @@ use bytes::Bytes;
 pub use keys::{DeviceKeys, KeysError, Upload};
 pub use permit::{PERMIT_BYTES, PermitError, PermitKey};
 use tacite_model::{AccountId, DeviceId, Timestamp};
-pub use tacite_store::StoreError;
+pub use tacite_store::{StoreError, inspect};
 use tacite_wire::proto;
 
 /// The name of a body: 32 bytes that only the router can compute.

@@ -8,6 +8,7 @@
 
 mod admin;
 mod allowed;
+pub mod blind;
 pub mod bodies;
 mod clock;
 mod data_dir;

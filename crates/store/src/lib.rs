@@ -10,6 +10,7 @@
 
 mod database;
 mod error;
+pub mod inspect;
 mod readers;
 mod writer;
 
