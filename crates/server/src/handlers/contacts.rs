@@ -125,12 +125,12 @@ async fn set_block<P: Parts>(
     now: Timestamp,
     is_set: bool,
 ) -> Handled {
-    let blocker = session.identity()?.account_id;
-    hub.meters.blocks.admit(blocker, now)?;
+    let account_id = session.identity()?.account_id;
+    hub.meters.blocks.admit(account_id, now)?;
     let body: BlockContact = frame.read()?;
     let other = AccountId::try_from(&body.account_id[..])?;
-    let blocked = hub.router.block(blocker, other, is_set, now).await?.ok_or(Code::NOT_A_CONTACT)?;
-    hub.allowed.forget(blocker, other);
+    let blocked = hub.router.block(account_id, other, is_set, now).await?.ok_or(Code::NOT_A_CONTACT)?;
+    hub.allowed.forget(account_id, other);
     let names = blocked.dropped.iter().map(|(key, device)| hub.name(key, device)).collect();
     if let Err(error) = hub.depot.delete_bodies(names).await {
         // Nobody is given them any more, and they expire by themselves.
@@ -138,9 +138,9 @@ async fn set_block<P: Parts>(
     }
     let conversation = blocked.conversation;
     if is_set && conversation.state == ConversationState::Accepted || conversation.is_open() {
-        hub.meet(blocker, other, !is_set);
+        hub.meet(account_id, other, !is_set);
     }
-    finished(&frame.header, now, &contact(hub, &conversation, blocker).await?)
+    finished(&frame.header, now, &contact(hub, &conversation, account_id).await?)
 }
 
 /// `by` has changed how the two stand: the other hears it at once, or by synchronising. Who has blocked hears nothing.

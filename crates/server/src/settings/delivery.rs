@@ -12,7 +12,7 @@ use super::SettingsError;
 pub const RETENTION_DAYS_MAX: u32 = 30;
 
 /// How messages travel.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeliveryConfig {
     /// Which way.

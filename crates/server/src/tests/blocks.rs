@@ -80,10 +80,8 @@ async fn what_waits_of_one_who_is_blocked_never_comes() {
     // Another link of bob's, which does not receive yet.
     let mut bob = Peer::again(&world, &bob).await;
     block(&mut bob, &alice).await;
-    let device = tacite_router::DeviceKey {
-        account_id: bob.account_id,
-        device_id: tacite_model::DeviceId::FIRST,
-    };
+    let device =
+        tacite_router::DeviceKey { account_id: bob.account_id, device_id: tacite_model::DeviceId::FIRST };
     assert_eq!(world.hub.router.waiting(device, 0, 10).await.unwrap(), []);
     bob.ask(Opcode::SYNC, &proto::Sync::default()).await;
     assert_eq!(bob.receive().await.header.opcode, Opcode::LEVEL, "nothing came before");

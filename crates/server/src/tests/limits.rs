@@ -132,8 +132,10 @@ async fn before_too_fast(peer: &mut Peer, opcode: Opcode, body: &impl prost::Mes
 // T71: permits are counted as messages are.
 #[tokio::test]
 async fn t71_permits_to_put_bodies_are_limited() {
-    let delivery =
-        crate::settings::Delivery { mode: proto::DeliveryMode::Split, ..crate::settings::Delivery::default() };
+    let delivery = crate::settings::Delivery {
+        mode: proto::DeliveryMode::Split,
+        ..crate::settings::Delivery::default()
+    };
     let world = World::with_policy(Policy { max_messages_per_sec: 5, delivery, ..policy() }).await;
     let (mut alice, _bob) = alice_and_bob(&world).await;
     let _clock = StoppedClock::stop();

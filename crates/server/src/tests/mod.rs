@@ -1,10 +1,16 @@
 //! A server on memory, and raw peers that speak to it over a real socket, well or badly.
 
 mod bad_input;
+mod blocks;
 mod delivery;
 mod faulty;
+mod limits;
 mod logs;
+mod modes;
 pub(crate) mod peer;
+mod receipts;
+mod seen;
+mod synchronising;
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;

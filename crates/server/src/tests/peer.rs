@@ -24,7 +24,7 @@ pub(crate) struct Peer {
     pub(crate) account_id: AccountId,
     /// Once registered.
     pub(crate) access_token: String,
-    next_id: u8,
+    next_id: u16,
 }
 
 impl Peer {
@@ -61,7 +61,7 @@ impl Peer {
     }
 
     /// A further link of somebody who is registered: signed in, not synchronised.
-    pub(crate) async fn again(world: &World, somebody: &Peer) -> Self {
+    pub(crate) async fn again(world: &World, somebody: &Self) -> Self {
         let mut peer = Self::connect(world, Some(&somebody.access_token)).await;
         assert!(peer.connected.signed_in);
         peer.account_id = somebody.account_id;
@@ -72,7 +72,7 @@ impl Peer {
     }
 
     /// A newer link of somebody, which receives.
-    pub(crate) async fn back(world: &World, somebody: &Peer) -> Self {
+    pub(crate) async fn back(world: &World, somebody: &Self) -> Self {
         let mut peer = Self::again(world, somebody).await;
         assert_eq!(peer.ask(Opcode::SYNC, &proto::Sync::default()).await.header.code, Code::DONE);
         peer
@@ -166,8 +166,8 @@ impl Peer {
         self.next_id += 1;
         let mut bytes = *self.account_id.as_bytes();
         // Two links of one account draw different ids.
-        bytes[14] = self.connected.challenge.first().copied().unwrap_or(0);
-        bytes[15] = self.next_id;
+        bytes[13] = self.connected.challenge.first().copied().unwrap_or(0);
+        bytes[14..].copy_from_slice(&self.next_id.to_be_bytes());
         MessageId::from_bytes(bytes)
     }
 

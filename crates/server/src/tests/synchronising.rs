@@ -79,13 +79,13 @@ async fn after_the_time_of_retention_nothing_waits_and_nothing_is_known() {
     };
     let clock = StoppedClock::stop();
     world.hub.router.read(device, read(1), world.hub.clock.now()).await.unwrap();
-    clock.pass(DAY_MS + 1).await;
+    // Times of change run a little ahead of a clock that stands still.
+    clock.pass(DAY_MS + 1000).await;
     // The newest row of all stays; this is one.
     world.hub.router.read(device, read(2), world.hub.clock.now()).await.unwrap();
     upkeep::expire(&world.hub).await.unwrap();
     assert_eq!(world.hub.router.waiting(device, 0, 10).await.unwrap(), []);
-    let changes =
-        world.hub.router.changes_since(alice.account_id, Cursor::default(), 10).await.unwrap();
+    let changes = world.hub.router.changes_since(alice.account_id, Cursor::default(), 10).await.unwrap();
     let states: Vec<_> = changes
         .into_iter()
         .filter_map(|change| match change {
