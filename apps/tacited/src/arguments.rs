@@ -41,6 +41,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "MODE", env = "TACITED_DELIVERY_MODE", global = true)]
     delivery_mode: Option<DeliveryMode>,
 
+    /// Forget after so many days everything about a message, 1 to 30 [default: 30]
+    #[arg(long, value_name = "N", env = "TACITED_RETENTION_DAYS", global = true)]
+    retention_days: Option<u32>,
+
+    /// Remember when accounts were last online
+    #[arg(long, env = "TACITED_LAST_SEEN", global = true)]
+    last_seen: bool,
+
     /// Log more, to find faults; never content, secrets or addresses
     #[arg(long, env = "TACITED_DEBUG", global = true)]
     pub(crate) debug: bool,
@@ -219,7 +227,8 @@ impl Arguments {
             shedding: SheddingConfig::default(),
             delivery: DeliveryConfig {
                 mode: self.delivery_mode.map(Into::into),
-                ..DeliveryConfig::default()
+                retention_days: self.retention_days,
+                last_seen: self.last_seen.then_some(true),
             },
         }
     }

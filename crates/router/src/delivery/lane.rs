@@ -74,8 +74,8 @@ impl Lane {
         self.relayed.len() + self.drained.len()
     }
 
-    pub(super) fn is_away(&self) -> bool {
-        self.link.is_none()
+    pub(super) fn is_live(&self) -> bool {
+        self.phase == Phase::Live
     }
 
     /// True when forgetting this lane changes nothing.
@@ -93,12 +93,9 @@ impl Lane {
         }
         self.link = Some(link);
         self.level_was_told = false;
-        if context.mode == Mode::Direct {
-            self.reach_level(link, effects);
-        } else {
-            self.phase = Phase::Draining { after: 0, fetching: false };
-            self.advance(context, effects);
-        }
+        // Also in direct mode: there may be messages from a time when the server still stored some.
+        self.phase = Phase::Draining { after: 0, fetching: false };
+        self.advance(context, effects);
     }
 
     pub(super) fn link_down(&mut self, context: &Context, link: LinkId, effects: &mut Vec<Effect>) {
@@ -133,8 +130,8 @@ impl Lane {
                 effects.push(Effect::Push { link, frame: parcel.frame.clone() });
                 self.relayed.push_back(parcel);
             }
-            (_, link) if context.mode == Mode::Direct => {
-                let code = if link.is_some() { Code::QUEUE_FULL } else { Code::RECIPIENT_AWAY };
+            (phase, _) if context.mode == Mode::Direct => {
+                let code = if phase == Phase::Live { Code::QUEUE_FULL } else { Code::RECIPIENT_AWAY };
                 self.refuse(context, &parcel, code, effects);
             }
             _ if self.parking.count_of(parcel.sender()) >= UNACKNOWLEDGED_MAX => {

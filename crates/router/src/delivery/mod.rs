@@ -5,7 +5,7 @@
 //! *draining*: it gets them in the order of its queue, and what is sent meanwhile queues up behind them.
 //!
 //! A server may be told to store nothing ([`Mode::Direct`]): then what cannot go to the link is refused, and the sender's
-//! link is told when the device comes.
+//! link is told when the device is live.
 //!
 //! Invariants:
 //! - a parcel handed in is either relayed and unacknowledged (and will be parked or refused if its link dies or is slow), or
@@ -273,8 +273,6 @@ impl Delivery {
             Input::LinkUp { link, .. } => {
                 lane.link_up(&context, link, effects);
                 self.away.link_up(link);
-                let told = self.away.take(device).into_iter().map(|link| Effect::Here { link, device });
-                effects.extend(told);
             }
             Input::LinkDown { link, .. } => {
                 lane.link_down(&context, link, effects);
@@ -290,6 +288,9 @@ impl Delivery {
             Input::Tick => {}
         }
         debug_assert!(lane.unacknowledged() <= 2 * UNACKNOWLEDGED_MAX, "a window is bounded");
+        if lane.is_live() {
+            effects.extend(self.away.take(device).into_iter().map(|link| Effect::Here { link, device }));
+        }
         if lane.is_idle() {
             self.lanes.remove(&device);
         }
@@ -308,7 +309,7 @@ impl Delivery {
             else {
                 continue;
             };
-            if self.lanes.get(recipient).is_none_or(Lane::is_away) {
+            if !self.lanes.get(recipient).is_some_and(Lane::is_live) {
                 self.away.remember(reply.link, *recipient);
             }
         }
