@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tacite_accounts::Accounts;
-use tacite_depot::PermitKey;
+use tacite_depot::{BodyName, PermitKey, Put, StoreError};
 use tacite_router::NamingKey;
 use tokio_util::sync::CancellationToken;
 
+use crate::bodies::{self, PutError};
 use crate::clock::{Chance, Clock};
 use crate::hub::{Hub, Parts};
 use crate::link::{self, Transport};
@@ -48,6 +50,30 @@ impl<P: Parts> Node<P> {
             };
             link::run(hub, transport, identity).await;
         });
+    }
+
+    /// Puts a body with a permit, as a request at the depot's door would.
+    pub fn put_body(
+        &self,
+        name: BodyName,
+        permit: Vec<u8>,
+        body: Bytes,
+    ) -> impl Future<Output = Result<Put, PutError>> + Send + 'static {
+        let hub = Arc::clone(&self.hub);
+        async move {
+            let now = hub.clock.now();
+            hub.uploads.admit(&hub.permits, name, &permit, now)?;
+            bodies::put(&hub.depot, name, body, now).await
+        }
+    }
+
+    /// Fetches a body, as a request at the depot's door would.
+    pub fn fetch_body(
+        &self,
+        name: BodyName,
+    ) -> impl Future<Output = Result<Option<Bytes>, StoreError>> + Send + 'static {
+        let hub = Arc::clone(&self.hub);
+        async move { bodies::fetch(&hub.depot, name).await }
     }
 }
 

@@ -1,0 +1,169 @@
+//! What must hold when a world has healed and come to rest.
+//!
+//! Invariants checked: every text that its writer was told is accepted stands once at its recipient, or the writer is told;
+//! in the same order on both sides; both sides agree on what became of it; nobody was told anything alarming.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tacite_core::{LinkStatus, MessageKind, MessageState, MessageView, Standing, Vault, queries};
+use tacite_model::{Handle, MessageId};
+
+use crate::person::NAMES;
+use crate::world::World;
+
+/// What may be told in a world in which an old copy of a vault came back.
+const TOLD_AFTER_RESTORING: [&str; 3] = ["vault-restored", "message-unreadable", "messages-missing"];
+/// Messages of one conversation that are looked at: more than there ever are.
+const HISTORY_MAX: u32 = 100_000;
+
+impl World {
+    /// What is not quiet yet; `None`: the world is at rest.
+    pub(crate) fn unrest(&mut self) -> Option<String> {
+        if self.agenda.has_frames() {
+            return Some(String::from("frames are on their way"));
+        }
+        if self.has_trips() {
+            return Some(String::from("somebody waits for the depot"));
+        }
+        let handles: Vec<Handle> = self.people.iter().map(|person| person.handle.clone()).collect();
+        for (person, name) in self.people.iter_mut().zip(NAMES) {
+            if person.core.link() != LinkStatus::Level {
+                return Some(format!("{name} is not level: {:?}", person.core.link()));
+            }
+            let queued = person.vault.transaction().and_then(|tx| tx.outbox_count());
+            match queued {
+                Ok(0) => {}
+                Ok(count) => return Some(format!("{count} messages in the outbox of {name}")),
+                Err(error) => return Some(format!("the vault of {name} cannot be read: {error}")),
+            }
+            for peer in &handles {
+                let history = history(&mut person.vault, peer);
+                let open = history.iter().find(|row| row.outgoing && !is_settled(row.state));
+                if let Some(open) = open {
+                    return Some(format!("message {} of {name} to {peer} is {:?}", number(open), open.state));
+                }
+            }
+        }
+        let all = self.wishes.clone();
+        let mut strangers = |(one, other): &(usize, usize)| {
+            !self.has_contact(*one, *other) || !self.has_contact(*other, *one)
+        };
+        let wished = all.into_iter().find(&mut strangers);
+        wished.map(|(one, other)| format!("{one} and {other} are no contacts yet"))
+    }
+
+    /// Whether somebody has somebody for a contact.
+    pub(crate) fn has_contact(&mut self, one: usize, other: usize) -> bool {
+        let handle = self.people[other].handle.clone();
+        let found = self.people[one].vault.transaction().and_then(|tx| tx.contact_by_handle(&handle));
+        found.ok().flatten().is_some_and(|contact| contact.standing == Standing::Accepted)
+    }
+
+    /// Looks at everything; what is wrong is noted.
+    pub(crate) fn check(&mut self) {
+        for from in 0..self.people.len() {
+            for to in 0..self.people.len() {
+                if from != to {
+                    self.check_way(from, to);
+                }
+            }
+        }
+        let notices = std::mem::take(&mut self.truth.notices);
+        for (person, word) in notices {
+            if !self.may_be_told(word) {
+                self.wrong(format!("{} was told {word}", NAMES[person]));
+            }
+        }
+        if self.server.disk.has_leaked() {
+            self.wrong(String::from("what a person wrote stands in a file of the server"));
+        }
+    }
+
+    /// What a person may be told by the way without anything being wrong.
+    fn may_be_told(&self, word: &str) -> bool {
+        self.truth.was_restored() && TOLD_AFTER_RESTORING.contains(&word)
+    }
+
+    /// One person's messages to another.
+    fn check_way(&mut self, from: usize, to: usize) {
+        let (from_handle, to_handle) = (self.people[from].handle.clone(), self.people[to].handle.clone());
+        let way = format!("{from_handle} → {to_handle}");
+        let sent = history(&mut self.people[from].vault, &to_handle);
+        let sent: Vec<MessageView> = sent.into_iter().filter(|row| row.outgoing && is_text(row)).collect();
+        let received = history(&mut self.people[to].vault, &from_handle);
+        let received: Vec<MessageView> =
+            received.into_iter().filter(|row| !row.outgoing && is_text(row)).collect();
+        let arrived: BTreeMap<MessageId, &MessageView> =
+            received.iter().map(|row| (row.message_id, row)).collect();
+        let mut faults = Vec::new();
+
+        let mut texts = BTreeSet::new();
+        for row in &received {
+            if row.state == MessageState::Unreadable {
+                faults.push(format!("{way}: message {} cannot be read", row.message_id));
+            } else if !texts.insert(row.text.as_str()) {
+                faults.push(format!("{way}: message {} stands twice: doubled", number(row)));
+            }
+        }
+        for typed in self.truth.typed().iter().filter(|typed| (typed.from, typed.to) == (from, to)) {
+            let Some(id) = typed.accepted else { continue };
+            let is_excused =
+                self.truth.destroyed.contains(&(from, id)) || self.truth.destroyed.contains(&(to, id));
+            let own = sent.iter().find(|row| row.message_id == id);
+            let is_told = own.is_some_and(|row| is_given_up(row.state));
+            let has_come = arrived.get(&id).is_some_and(|row| row.text == typed.text);
+            if !has_come && !is_told && !is_excused {
+                faults.push(format!("{way}: message {} is lost", last_word(&typed.text)));
+            }
+        }
+        for row in &sent {
+            let has_come = arrived.contains_key(&row.message_id);
+            let is_excused = self.truth.destroyed.contains(&(to, row.message_id));
+            if is_given_up(row.state) == has_come && !is_excused {
+                let (number, state) = (number(row), row.state);
+                faults.push(format!("{way}: message {number} is {state:?}, but arrived: {has_come}"));
+            }
+            if is_given_up(row.state) && !self.truth.was_restored() {
+                faults.push(format!("{way}: message {} was given up", number(row)));
+            }
+        }
+        let in_order: Vec<MessageId> =
+            sent.iter().map(|row| row.message_id).filter(|id| arrived.contains_key(id)).collect();
+        let came: Vec<MessageId> =
+            received.iter().map(|row| row.message_id).filter(|id| in_order.contains(id)).collect();
+        if in_order != came && !self.hostile.is_on() && !self.truth.was_restored() {
+            faults.push(format!("{way}: the order differs"));
+        }
+        for fault in faults {
+            self.wrong(fault);
+        }
+    }
+}
+
+/// A conversation, from the vault.
+pub(crate) fn history(vault: &mut Vault, peer: &Handle) -> Vec<MessageView> {
+    let read = vault.transaction().and_then(|tx| queries::history(&tx, peer, HISTORY_MAX));
+    read.ok().flatten().unwrap_or_default()
+}
+
+fn is_text(row: &MessageView) -> bool {
+    row.kind == MessageKind::Text
+}
+
+/// The number of a text: its last word.
+fn number(row: &MessageView) -> &str {
+    last_word(&row.text)
+}
+
+fn last_word(text: &str) -> &str {
+    text.rsplit(' ').next().unwrap_or_default()
+}
+
+/// The writer knows that it did not arrive.
+const fn is_given_up(state: MessageState) -> bool {
+    matches!(state, MessageState::Failed | MessageState::Expired)
+}
+
+const fn is_settled(state: MessageState) -> bool {
+    is_given_up(state) || matches!(state, MessageState::Received | MessageState::Read)
+}

@@ -1,0 +1,111 @@
+//! What is to come: happenings with a time, in order.
+//!
+//! Invariant: of two happenings at the same time, the one planned first comes first.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use tacite_server::LinkMessage;
+
+use crate::plan::Act;
+
+/// Something that will happen.
+#[derive(Debug, Clone)]
+pub(crate) enum Happening {
+    /// From the plan.
+    Act(Act),
+    /// A person's program begins.
+    Start(usize),
+    /// A person's driver wakes, if this is still its timer.
+    Timer(usize, u64),
+    /// A person accepts a request.
+    Accept { person: usize, asker: usize },
+    /// The request to open a link reaches the server.
+    Establish(u64),
+    /// A person's device hears that the link is open.
+    Opened(u64),
+    /// A frame reaches the server.
+    Up(u64, Bytes),
+    /// A pong reaches the server.
+    Pong(u64),
+    /// The end of a link reaches the server.
+    UpEnd(u64),
+    /// What the server sent reaches the device.
+    Down(u64, LinkMessage),
+    /// The server's end of a link reaches the device.
+    DownEnd(u64),
+    /// A device notices that its link is gone.
+    Lost(u64),
+    /// A device looks whether it has heard anything.
+    Silence(u64),
+    /// A request reaches the depot.
+    AtDepot(u64),
+    /// What came of a request to the depot reaches the device.
+    FromDepot(u64),
+    /// A device waits no longer for the depot.
+    DepotSilent(u64),
+    /// The server begins again with a clock that is so much ahead of the world's, milliseconds.
+    ServerStart(i64),
+    /// All faults end.
+    Heal,
+    /// The world is looked at: is it quiet?
+    Look,
+    /// Nothing: somebody waits for the time.
+    Pause,
+}
+
+impl Happening {
+    /// The link whose network it takes.
+    pub(crate) const fn link(&self) -> Option<u64> {
+        match self {
+            Self::Establish(link)
+            | Self::Opened(link)
+            | Self::Up(link, _)
+            | Self::Pong(link)
+            | Self::UpEnd(link)
+            | Self::Down(link, _)
+            | Self::DownEnd(link) => Some(*link),
+            _ => None,
+        }
+    }
+}
+
+/// All that is to come.
+#[derive(Default)]
+pub(crate) struct Agenda {
+    happenings: BTreeMap<(u64, u64), Happening>,
+    planned: u64,
+}
+
+/// A way to plan.
+pub(crate) trait Due {
+    /// Plans a happening for so many milliseconds from now.
+    fn after(&mut self, ms: u64, happening: Happening);
+}
+
+impl Agenda {
+    /// Plans a happening.
+    pub(crate) fn add(&mut self, at_ms: u64, happening: Happening) {
+        self.planned += 1;
+        self.happenings.insert((at_ms, self.planned), happening);
+    }
+
+    /// When the next one is due.
+    pub(crate) fn next_at(&self) -> Option<u64> {
+        self.happenings.first_key_value().map(|((at_ms, _), _)| *at_ms)
+    }
+
+    /// Takes the next one.
+    pub(crate) fn pop(&mut self) -> Option<Happening> {
+        self.happenings.pop_first().map(|(_, happening)| happening)
+    }
+
+    /// Whether any frame is on its way.
+    pub(crate) fn has_frames(&self) -> bool {
+        self.happenings.values().any(|happening| match happening {
+            Happening::Up(..) | Happening::Establish(_) | Happening::Opened(_) => true,
+            Happening::Down(_, message) => matches!(message, LinkMessage::Binary(_)),
+            _ => false,
+        })
+    }
+}
