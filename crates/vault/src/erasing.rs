@@ -1,7 +1,7 @@
 //! The end of messages: by their own time, or by their author's wish.
 //!
 //! Invariants: what is erased leaves nothing behind that could show it: reactions, edits and whatever was kept to be sent
-//! again go with it, and the write-ahead log is emptied after the commit. A deadline that counts is only ever moved nearer.
+//! again go with it (of the latter, ids stay), and the write-ahead log is emptied after the commit. A deadline that counts is only ever moved nearer.
 
 use tacite_model::{MessageName, Timestamp};
 
@@ -57,7 +57,14 @@ impl Transaction<'_> {
         let sent = "SELECT message_id FROM sent_contents WHERE subject_author_id = ?1 AND subject_id = ?2";
         self.execute(&format!("DELETE FROM outbox_envelopes WHERE message_id IN ({sent})"), values)?;
         self.execute(&format!("DELETE FROM outbox WHERE message_id IN ({sent})"), values)?;
-        self.execute("DELETE FROM sent_contents WHERE subject_author_id = ?1 AND subject_id = ?2", values)?;
+        // What was sent again has no place of its own: it stands behind the same one as what it repeats.
+        let repeated = "DELETE FROM sent_contents WHERE subject_author_id = ?1 AND subject_id = ?2 AND EXISTS ( \
+            SELECT 1 FROM sent_contents AS earlier WHERE earlier.recipient_id = sent_contents.recipient_id \
+            AND earlier.previous_id = sent_contents.previous_id AND earlier.position < sent_contents.position)";
+        self.execute(repeated, values)?;
+        let rest = "UPDATE sent_contents SET content = x'', subject_author_id = x'', subject_id = x'' \
+            WHERE subject_author_id = ?1 AND subject_id = ?2";
+        self.execute(rest, values)?;
         Ok(())
     }
 }

@@ -1,10 +1,12 @@
 //! What this device has told others, word for word, and in which order.
 //!
 //! Invariants: a content is written once and never changed; it goes when the message that it is about is erased, or when nobody
-//! may ask for it any more, but never while it waits in the outbox for the latter reason.
+//! may ask for it any more, but never while it waits in the outbox for the latter reason. Of an erased one its place in the
+//! order stays, without anything that it said: whoever misses it learns that there is nothing to wait for.
 
 use rusqlite::Row;
 use tacite_model::{AccountId, MessageId, MessageName, Secret, Timestamp};
+use zeroize::Zeroizing;
 
 use crate::{Transaction, VaultError, column};
 
@@ -23,8 +25,8 @@ pub struct SentContent {
     pub previous_id: Option<MessageId>,
     /// The message whose end is the end of this too.
     pub subject: Option<MessageName>,
-    /// Padded, ready to be sealed.
-    pub content: Secret<Vec<u8>>,
+    /// Padded, ready to be sealed; `None`: erased.
+    pub content: Option<Secret<Vec<u8>>>,
     /// By the device's clock.
     pub sent_at: Timestamp,
 }
@@ -37,8 +39,9 @@ impl Transaction<'_> {
     pub fn add_sent_content(&self, sent: &SentContent) -> Result<(), VaultError> {
         let sql = "INSERT INTO sent_contents (message_id, recipient_id, previous_id, subject_author_id, subject_id, \
             content, sent_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let content =
-            zeroize::Zeroizing::new([&[CONTENT_VERSION], sent.content.expose().as_slice()].concat());
+        let content = sent.content.as_ref().map_or_else(Zeroizing::default, |content| {
+            Zeroizing::new([&[CONTENT_VERSION], content.expose().as_slice()].concat())
+        });
         let subject_author: &[u8] = sent.subject.as_ref().map_or(&[], |name| name.author_id.as_bytes());
         let subject_id = column::optional_id_value(sent.subject.as_ref().map(|name| &name.message_id));
         self.execute(
@@ -106,18 +109,18 @@ impl Transaction<'_> {
 }
 
 fn read_sent(row: &Row<'_>) -> Result<SentContent, VaultError> {
-    let content = row.get_ref("content")?.as_blob().map_err(|_| VaultError::Damaged("content"))?;
-    let (&version, content) = content.split_first().ok_or(VaultError::Damaged("content"))?;
-    if version != CONTENT_VERSION {
-        return Err(VaultError::Newer);
-    }
+    let content = match row.get_ref("content")?.as_blob().map_err(|_| VaultError::Damaged("content"))? {
+        [] => None,
+        [CONTENT_VERSION, content @ ..] => Some(Secret::new(content.to_vec())),
+        _ => return Err(VaultError::Newer),
+    };
     Ok(SentContent {
         position: row.get("position")?,
         message_id: MessageId::from_bytes(column::array(row, "message_id")?),
         recipient_id: AccountId::from_bytes(column::array(row, "recipient_id")?),
         previous_id: column::optional_message_id(row, "previous_id")?,
         subject: column::optional_name(row, "subject_author_id", "subject_id")?,
-        content: Secret::new(content.to_vec()),
+        content,
         sent_at: column::time(row, "sent_at_ms")?,
     })
 }

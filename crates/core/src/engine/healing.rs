@@ -17,7 +17,7 @@ use tacite_seal::{Body, Content, Gone, ResendRequest};
 use tacite_vault::{Contact, Gap, MessageState, SentContent, Standing, Unreadable};
 
 use super::conversation::outgoing::{queue_content, store_content};
-use super::order::{self, MARK_AFTER_MS, wait_no_longer};
+use super::order::{self, ASK_AFTER_MS, MARK_AFTER_MS, wait_no_longer};
 use super::{Engine, Turn};
 use crate::{CoreError, Problem};
 
@@ -96,11 +96,12 @@ impl Engine {
             if gap.ask_at > turn.now || asks >= PAUSES_MS.len() {
                 continue;
             }
-            if gap.waiting && gap.mark_at.is_none() {
+            if gap.waiting && gap.mark_at.is_none() && is_first {
                 gap.mark_at = Some(turn.now.plus_ms(MARK_AFTER_MS));
             }
-            // What closes the first gap of a device may close the others.
-            let wait_ms = if is_first { self.may_ask(turn, gap.sender_id)? } else { Some(MARK_AFTER_MS) };
+            // What closes the first gap of a device may close the others: until then they are not asked for, and their time has
+            // not begun.
+            let wait_ms = if is_first { self.may_ask(turn, gap.sender_id)? } else { Some(ASK_AFTER_MS) };
             if let Some(wait_ms) = wait_ms {
                 gap.ask_at = turn.now.plus_ms(wait_ms);
             } else {
@@ -279,7 +280,7 @@ fn answer_gap(
 
 /// Whether a content is one that was asked for again, which has no place of its own in the chain.
 fn is_repetition(sent: &SentContent) -> Result<bool, CoreError> {
-    Ok(read(sent)?.original_id.is_some())
+    Ok(read(sent)?.is_some_and(|content| content.original_id.is_some()))
 }
 
 /// Whether a message of ours never came to anybody, or was deleted for all.
@@ -292,18 +293,23 @@ fn is_given_up(turn: &Turn<'_, '_>, message_id: MessageId) -> Result<bool, CoreE
 /// Puts a content into the outbox once more, under a new id. Questions and answers about missing contents are not repeated: who
 /// needs an answer asks again.
 fn send_once_more(turn: &mut Turn<'_, '_>, sent: &SentContent, gone: &mut Gone) -> Result<(), CoreError> {
-    let content = read(sent)?;
-    let is_about_gaps = matches!(content.body, Body::ResendRequest(_) | Body::Gone(_));
-    if is_about_gaps || turn.tx.is_sent_failed(sent.message_id)? {
+    let is_failed = turn.tx.is_sent_failed(sent.message_id)?;
+    let content = read(sent)?
+        .filter(|content| !matches!(content.body, Body::ResendRequest(_) | Body::Gone(_)))
+        .filter(|_| !is_failed);
+    let Some(content) = content else {
         gone.message_ids.push(sent.message_id);
         return Ok(());
-    }
+    };
     let original_id = Some(content.known_id());
     let content = Content { message_id: MessageId::random(turn.rng), original_id, ..content };
     store_content(turn, sent.recipient_id, &content)
 }
 
-fn read(sent: &SentContent) -> Result<Content, CoreError> {
-    Content::decode(sent.content.expose(), sent.message_id)
+/// A content of ours; `None`: it was erased.
+fn read(sent: &SentContent) -> Result<Option<Content>, CoreError> {
+    let Some(content) = &sent.content else { return Ok(None) };
+    Content::decode(content.expose(), sent.message_id)
+        .map(Some)
         .map_err(|_| CoreError::Internal("a stored content cannot be read"))
 }

@@ -379,7 +379,7 @@ fn seal_for(
 /// What is sealed: word for word what was stored when it was written.
 fn content_of(turn: &mut Turn<'_, '_>, entry: &OutboxEntry) -> Result<Secret<Vec<u8>>, CoreError> {
     match turn.tx.sent_content(entry.message_id)? {
-        Some(sent) => Ok(sent.content),
+        Some(sent) => sent.content.ok_or(CoreError::Internal("an outbox entry whose content was erased")),
         None => adopt(turn, entry),
     }
 }

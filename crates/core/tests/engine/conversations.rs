@@ -392,13 +392,32 @@ fn a_deletion_wipes_a_message_out_for_both() {
     let (alice, bob) = (world.account_id("alice"), world.account_id("bob"));
     // The deletion alone is left to be asked for again; of bob's words nothing.
     for (who, peer, count) in [("alice", bob, 1), ("bob", alice, 0)] {
-        let sent = world.device(who).ask(|tx| tx.sent_contents_between(peer, 0, i64::MAX, 9).unwrap());
-        assert_eq!(sent.len(), count, "{who}");
+        assert_eq!(world.device(who).kept_for(peer), count, "{who}");
     }
     for intent in [delete(&own), edit(&own, "back"), react(&own, "👍")] {
         assert_eq!(refused(&mut world, "alice", intent), "message-unknown");
     }
     assert_eq!(refused(&mut world, "bob", react(&shown, "👍")), "message-unknown");
+}
+
+// What never left and never will is no gap to wait for, wherever in the order it stood.
+#[test]
+fn what_is_deleted_before_it_left_leaves_no_mark() {
+    let mut world = World::of_contacts();
+    world.network_up = false;
+    world.cut("alice");
+    for text in ["one", "two", "three", "four", "five"] {
+        world.send("alice", "bob", text);
+    }
+    for at in [0, 2, 3] {
+        let message = history(&mut world, "alice", "bob").remove(at);
+        world.intend("alice", delete(&message));
+    }
+    world.network_up = true;
+    world.settle_within(6 * 60_000);
+    assert_eq!(world.device("bob").received("alice"), ["two", "five"]);
+    assert!(world.device("bob").notices().is_empty(), "{:?}", world.device("bob").notices());
+    assert_eq!(world.device("alice").ask(|tx| tx.outbox_count().unwrap()), 0);
 }
 
 // T44: a probe learns nothing; only what is shown is told as received.

@@ -13,6 +13,8 @@ mod hostile;
 #[cfg(test)]
 mod links;
 #[cfg(test)]
+mod lively;
+#[cfg(test)]
 mod modes;
 #[cfg(test)]
 mod old_copies;

@@ -2,7 +2,7 @@
 //! or out of order.
 
 use proptest::prelude::*;
-use tacite_core::MessageState;
+use tacite_core::{Intent, MessageState, MessageView};
 use tacite_wire::proto::DeliveryMode;
 use tacite_wire::{Code, Opcode};
 
@@ -14,13 +14,39 @@ use crate::world::{Crash, World};
 #[derive(Debug, Clone)]
 enum Act {
     Step(u8),
-    Send { from_alice: bool },
-    Cut { alice: bool },
-    Crash { alice: bool, how: Crash },
-    Pass { ms: u16 },
-    Network { up: bool },
+    Send {
+        from_alice: bool,
+    },
+    Cut {
+        alice: bool,
+    },
+    Crash {
+        alice: bool,
+        how: Crash,
+    },
+    Pass {
+        ms: u16,
+    },
+    Network {
+        up: bool,
+    },
     Mischief(Mischief),
     PushTwice(bool),
+    /// Something is done with the message at a place in one's history, if it is there.
+    Alter {
+        by_alice: bool,
+        at: u8,
+        what: Alteration,
+    },
+}
+
+/// What may be done with a message.
+#[derive(Debug, Clone, Copy)]
+enum Alteration {
+    Read,
+    React,
+    Edit,
+    Delete,
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -37,6 +63,12 @@ fn act() -> impl Strategy<Value = Act> {
         Just(Mischief::RefuseLane(Code::STORAGE_FULL)),
         Just(Mischief::RefuseLane(Code::QUEUE_FULL)),
     ];
+    let alteration = prop_oneof![
+        2 => Just(Alteration::Read),
+        2 => Just(Alteration::React),
+        2 => Just(Alteration::Edit),
+        1 => Just(Alteration::Delete),
+    ];
     prop_oneof![
         10 => (1..12_u8).prop_map(Act::Step),
         6 => any::<bool>().prop_map(|from_alice| Act::Send { from_alice }),
@@ -46,6 +78,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => any::<bool>().prop_map(|up| Act::Network { up }),
         1 => mischief.prop_map(Act::Mischief),
         1 => any::<bool>().prop_map(Act::PushTwice),
+        6 => (any::<bool>(), 0..8_u8, alteration).prop_map(|(by_alice, at, what)| Act::Alter { by_alice, at, what }),
     ]
 }
 
@@ -76,16 +109,46 @@ fn perform(world: &mut World, act: &Act, number: usize) {
         Act::Network { up } => world.network_up = *up,
         Act::Mischief(mischief) => world.server.plan(Opcode::SEND_DIRECT, *mischief),
         Act::PushTwice(twice) => world.server.pushes_twice = *twice,
+        Act::Alter { by_alice, at, what } => alter(world, *by_alice, usize::from(*at), *what, number),
     }
+}
+
+fn alter(world: &mut World, by_alice: bool, at: usize, what: Alteration, number: usize) {
+    let (who, with) = (name(by_alice), name(!by_alice));
+    let Some(message) = world.device(who).history(with).into_iter().nth(at) else { return };
+    let MessageView { peer, message_id, .. } = message.clone();
+    world.intend(
+        who,
+        match what {
+            Alteration::Read => Intent::MarkRead { messages: vec![(peer, message_id)] },
+            Alteration::React => Intent::React { message: message.name(), emoji: format!("{number}") },
+            Alteration::Edit => Intent::Edit { to: peer, message_id, text: format!("edit {number}") },
+            Alteration::Delete => Intent::Delete { to: peer, message_id },
+        },
+    );
+}
+
+/// What both sides must see alike of a message that was not deleted.
+fn essence(message: &MessageView) -> (String, u32, Vec<String>) {
+    let mut reactions: Vec<String> =
+        message.reactions.iter().map(|reaction| reaction.emoji.clone()).collect();
+    reactions.sort_unstable();
+    (message.text.clone(), message.edits, reactions)
 }
 
 /// A refusal after the place in the order was fixed may let later messages overtake; this server refuses before.
 fn assert_all_well(world: &mut World, from: &'static str, to: &'static str) {
     let sent = world.device(from).history(to);
-    let sent: Vec<_> = sent.into_iter().filter(|message| message.outgoing).collect();
-    let texts: Vec<String> = sent.iter().map(|message| message.text.clone()).collect();
-    assert_eq!(world.device(to).received(from), texts);
-    assert!(sent.iter().all(|message| message.state == MessageState::Received), "{sent:?}");
+    let sent: Vec<_> = sent.into_iter().filter(|message| message.outgoing && !message.deleted).collect();
+    let received = world.device(to).history(from);
+    let received: Vec<_> =
+        received.into_iter().filter(|message| !message.outgoing && !message.deleted).collect();
+    let essences = |messages: &[MessageView]| messages.iter().map(essence).collect::<Vec<_>>();
+    assert_eq!(essences(&received), essences(&sent));
+    let states = |messages: &[MessageView]| messages.iter().map(|message| message.state).collect::<Vec<_>>();
+    assert_eq!(states(&received), states(&sent), "received and read are known on both sides");
+    assert!(sent.iter().all(|message| message.state >= MessageState::Received), "{sent:?}");
+    assert!(world.device(to).ask(|tx| tx.read_senders().unwrap()).is_empty());
     assert!(world.device(to).notices().is_empty(), "{:?}", world.device(to).notices());
     assert_eq!(world.device(from).ask(|tx| tx.outbox_count().unwrap()), 0);
     let mut told: Vec<String> = world.device(to).told().iter().map(|text| (*text).to_owned()).collect();

@@ -251,7 +251,7 @@ impl World {
             recipient_id,
             previous_id: content.previous_id,
             subject: None,
-            content: Secret::new(content.encode().unwrap().to_vec()),
+            content: Some(Secret::new(content.encode().unwrap().to_vec())),
             sent_at: now,
         };
         tx.add_sent_content(&sent).unwrap();

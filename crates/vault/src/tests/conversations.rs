@@ -24,7 +24,7 @@ fn sent(id: u8, subject: Option<MessageName>, sent_at: u64) -> SentContent {
         recipient_id: BOB,
         previous_id: (id > 1).then(|| message_id(id - 1)),
         subject,
-        content: Secret::new(vec![id; 5]),
+        content: Some(Secret::new(vec![id; 5])),
         sent_at: at(sent_at),
     }
 }
@@ -83,7 +83,7 @@ fn what_was_told_is_kept_word_for_word_and_in_order() {
         assert_eq!(tx.last_sent_id(BOB).unwrap(), Some(message_id(4)));
         assert_eq!(tx.last_sent_id(CAROL).unwrap(), None);
         let second = tx.sent_content(message_id(2)).unwrap().unwrap();
-        assert_eq!(second.content.expose(), &[2; 5]);
+        assert_eq!(second.content.unwrap().expose(), &[2; 5]);
         assert_eq!((second.previous_id, second.subject), (Some(message_id(1)), Some(name(2))));
         assert_eq!((second.recipient_id, second.sent_at), (BOB, at(10)));
         let ids = |after, before, limit| {
@@ -209,7 +209,9 @@ fn talk(tx: &Transaction<'_>) {
 fn assert_nothing_hangs_on(tx: &Transaction<'_>) {
     assert!(tx.reactions(name(1)).unwrap().is_empty());
     for (id, is_left) in [(1, false), (2, false), (3, true), (4, true)] {
-        assert_eq!(tx.sent_content(message_id(id)).unwrap().is_some(), is_left, "{id}");
+        let sent = tx.sent_content(message_id(id)).unwrap().unwrap();
+        assert_eq!(sent.content.is_some(), is_left, "{id}");
+        assert_eq!(sent.previous_id, (id > 1).then(|| message_id(id - 1)), "the order stays");
         assert_eq!(tx.envelope_count(message_id(id)).unwrap() == 1, is_left, "{id}");
     }
     assert_eq!(tx.outbox_count().unwrap(), 2);
@@ -221,6 +223,18 @@ fn an_erased_message_takes_along_what_hangs_on_it() {
         talk(tx);
         tx.erase_message(name(1)).unwrap();
         assert_eq!(stored(tx, 1), None);
+        assert_nothing_hangs_on(tx);
+    });
+}
+
+#[test]
+fn of_what_was_sent_again_nothing_at_all_is_left() {
+    with_vault(|tx| {
+        talk(tx);
+        let again = SentContent { previous_id: None, ..sent(9, Some(name(1)), 20) };
+        tx.add_sent_content(&again).unwrap();
+        tx.erase_message(name(1)).unwrap();
+        assert!(tx.sent_content(message_id(9)).unwrap().is_none());
         assert_nothing_hangs_on(tx);
     });
 }

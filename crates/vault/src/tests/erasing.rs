@@ -91,7 +91,7 @@ fn told(id: u8, subject: Option<MessageName>, content: &str) -> SentContent {
         recipient_id: BOB,
         previous_id: None,
         subject,
-        content: Secret::new(content.as_bytes().to_vec()),
+        content: Some(Secret::new(content.as_bytes().to_vec())),
         sent_at: Timestamp::from_ms(10),
     }
 }

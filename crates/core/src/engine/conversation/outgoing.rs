@@ -81,7 +81,7 @@ fn keep(
         recipient_id,
         previous_id: content.previous_id,
         subject: subject_of(turn, content)?,
-        content: encoded.clone(),
+        content: Some(encoded.clone()),
         sent_at: content.sent_at,
     })?;
     Ok(encoded)

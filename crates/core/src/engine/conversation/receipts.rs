@@ -207,10 +207,11 @@ fn sent_key(turn: &Turn<'_, '_>, message_id: MessageId) -> Result<Option<Receipt
     received_key(turn, MessageName { author_id, message_id })
 }
 
-/// A content that this device told.
+/// A content that this device told, unless it was erased.
 fn told(turn: &Turn<'_, '_>, message_id: MessageId) -> Result<Option<Content>, CoreError> {
-    let Some(sent) = turn.tx.sent_content(message_id)? else { return Ok(None) };
-    Content::decode(sent.content.expose(), message_id)
+    let sent = turn.tx.sent_content(message_id)?;
+    let Some(content) = sent.and_then(|sent| sent.content) else { return Ok(None) };
+    Content::decode(content.expose(), message_id)
         .map(Some)
         .map_err(|_| CoreError::Internal("a stored content cannot be read"))
 }

@@ -93,6 +93,12 @@ impl Device {
         }
     }
 
+    /// How many contents that went to somebody are kept to be sent again.
+    pub(crate) fn kept_for(&mut self, peer_id: AccountId) -> usize {
+        let sent = self.ask(|tx| tx.sent_contents_between(peer_id, 0, i64::MAX, 1000).unwrap());
+        sent.iter().filter(|sent| sent.content.is_some()).count()
+    }
+
     /// What a recipient proves about the content that a command of this device carries; empty where there is nothing to prove.
     pub(crate) fn proof_for(&mut self, command: &Frame, state: DeliveryState) -> Vec<u8> {
         let envelope: Envelope = command.read().unwrap();
@@ -108,8 +114,8 @@ impl Device {
             recipient_id: AccountId::try_from(envelope.recipient_id.as_ref()).unwrap(),
             recipient_device: DeviceId::try_from(envelope.recipient_device).unwrap(),
         };
-        let sent = self.ask(|tx| tx.sent_content(message_id).unwrap().unwrap());
-        Content::decode(sent.content.expose(), message_id).unwrap().receipt_key.prove(&receipt).to_vec()
+        let sent = self.ask(|tx| tx.sent_content(message_id).unwrap().unwrap()).content.unwrap();
+        Content::decode(sent.expose(), message_id).unwrap().receipt_key.prove(&receipt).to_vec()
     }
 
     pub(crate) fn link(&self) -> LinkStatus {
