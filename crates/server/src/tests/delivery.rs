@@ -1,5 +1,6 @@
 //! Messages over real links of a server in memory: relayed, kept, delivered, told.
 
+use tacite_depot::StoreError;
 use tacite_model::{AccountId, MessageId, Timestamp};
 use tacite_router::{Change, Cursor, Store as _};
 use tacite_wire::proto::{self, DeliveryState};
@@ -102,4 +103,37 @@ async fn a_recipient_whose_link_dies_before_acknowledging_gets_the_message_later
     bob.ask(Opcode::HELLO, &proto::Hello { version: 1, ..Default::default() }).await;
     bob.ask(Opcode::SYNC, &proto::Sync::default()).await;
     assert_eq!(next_message(&mut bob).await.header.message_id, id);
+}
+
+// C6, T15: what was on its way when a message was refused does not overtake it.
+#[tokio::test]
+async fn what_follows_a_refused_message_is_refused_with_it_and_order_holds() {
+    let world = World::start().await;
+    let (mut alice, mut bob) = alice_and_bob(&world).await;
+    bob.leave().await;
+    let frame = |alice: &mut Peer| {
+        let (id, envelope) = (alice.fresh_id(), alice.envelope(bob.account_id, b"sealed"));
+        Frame::command(Opcode::SEND_DIRECT, id, Timestamp::from_ms(1), &envelope).unwrap()
+    };
+    let (first, second) = (frame(&mut alice), frame(&mut alice));
+    let [first_id, second_id] = [&first, &second].map(|frame| frame.header.message_id);
+    world.hub.router.spoil_next_enqueue(Err(StoreError::Full));
+    alice.send(first.clone()).await;
+    assert_eq!(alice.answer_to(first_id).await.header.code, Code::TAKEN);
+    assert_eq!(alice.answer_to(first_id).await.header.code, Code::STORAGE_FULL);
+    alice.send(second.clone()).await;
+    assert_eq!(
+        alice.answer_to(second_id).await.header.code,
+        Code::STORAGE_FULL,
+        "though there is room again"
+    );
+    for (frame, id) in [(first, first_id), (second, second_id)] {
+        alice.send(frame).await;
+        assert_eq!(alice.answer_to(id).await.header.code, Code::TAKEN);
+        assert_eq!(state_of(&mut alice, id).await, DeliveryState::Sent);
+    }
+    let mut bob = Peer::back(&world, &bob).await;
+    for id in [first_id, second_id] {
+        assert_eq!(next_message(&mut bob).await.header.message_id, id);
+    }
 }

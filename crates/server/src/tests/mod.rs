@@ -98,6 +98,7 @@ pub(crate) fn policy() -> Policy {
     Policy {
         server_name: SERVER_NAME.to_owned(),
         max_messages_per_sec: 100,
+        depot_url: String::new(),
         deployment_key: None,
         delivery: crate::settings::Delivery::default(),
     }

@@ -1,19 +1,29 @@
 //! Presence and typing over real links.
 
-use tacite_model::Timestamp;
+use tacite_model::limits::PRESENCES_PER_FRAME_MAX;
+use tacite_model::{AccountId, ConversationId, Timestamp};
+use tacite_router::Store as _;
+use tacite_router::delivery::LinkId;
+use tacite_router::presence::Mood;
 use tacite_wire::proto::{self, Presence};
 use tacite_wire::{Code, Frame, Opcode};
 
 use super::peer::{Peer, alice_and_bob, make_contacts};
 use super::{World, policy};
+use crate::hub::lock;
 use crate::settings::{Delivery, Policy};
 
-async fn say(peer: &mut Peer, presence: Presence) -> Code {
+/// Does not wait for the answer: what is pushed before it is for the caller's next `seen`.
+async fn say(peer: &mut Peer, presence: Presence) {
     let body = proto::SetPresence { presence: presence.into() };
     let id = peer.fresh_id();
     peer.send(Frame::command(Opcode::SET_PRESENCE, id, Timestamp::from_ms(1), &body).unwrap()).await;
-    // Not `ask`: what is pushed before the answer is looked at by the caller's next `seen`.
-    Code::DONE
+}
+
+/// Waits for the answer: nothing must be pushed before it.
+async fn say_first(peer: &mut Peer, presence: Presence) {
+    let body = proto::SetPresence { presence: presence.into() };
+    assert_eq!(peer.ask(Opcode::SET_PRESENCE, &body).await.header.code, Code::DONE);
 }
 
 async fn seen(peer: &mut Peer) -> Vec<(bytes::Bytes, Presence)> {
@@ -27,8 +37,8 @@ async fn contacts_see_who_comes_changes_and_goes() {
     let world = World::start().await;
     let (mut alice, mut bob) = alice_and_bob(&world).await;
     let (mut carol, _) = Peer::registered(&world, "carol").await;
-    say(&mut carol, Presence::Online).await;
-    say(&mut alice, Presence::Online).await;
+    say_first(&mut carol, Presence::Online).await;
+    say_first(&mut alice, Presence::Online).await;
     say(&mut bob, Presence::Busy).await;
     assert_eq!(seen(&mut bob).await, [(alice.id(), Presence::Online)], "who is there when he comes");
     assert_eq!(seen(&mut alice).await, [(bob.id(), Presence::Busy)]);
@@ -47,7 +57,7 @@ async fn contacts_see_who_comes_changes_and_goes() {
 async fn who_says_offline_sees_and_is_not_seen() {
     let world = World::start().await;
     let (mut alice, mut bob) = alice_and_bob(&world).await;
-    say(&mut alice, Presence::Offline).await;
+    say_first(&mut alice, Presence::Offline).await;
     say(&mut bob, Presence::Online).await;
     assert_eq!(seen(&mut alice).await, [(bob.id(), Presence::Online)]);
     let block = proto::BlockContact { account_id: alice.id() };
@@ -64,10 +74,8 @@ async fn last_seen_is_stored_only_where_the_operator_wants_it() {
     let delivery = Delivery { last_seen: true, ..Delivery::default() };
     let world = World::with_policy(Policy { delivery, ..policy() }).await;
     let (mut alice, mut bob) = alice_and_bob(&world).await;
-    let offline = proto::SetPresence { presence: Presence::Offline.into() };
-    alice.ask(Opcode::SET_PRESENCE, &offline).await;
-    let online = proto::SetPresence { presence: Presence::Online.into() };
-    assert_eq!(bob.ask(Opcode::SET_PRESENCE, &online).await.header.code, Code::DONE);
+    say_first(&mut alice, Presence::Offline).await;
+    say_first(&mut bob, Presence::Online).await;
     assert_eq!(world.hub.router.seen(), [bob.account_id], "not who does not want to be seen");
 }
 
@@ -84,4 +92,25 @@ async fn typing_is_told_to_contacts() {
         let told: proto::Typing = bob.pushed(Opcode::TYPING_CHANGED).await.read().unwrap();
         assert_eq!((told.account_id, told.typing), (alice.id(), body.typing));
     }
+}
+
+// T71: whoever has many contacts gets them in frames of so many.
+#[tokio::test]
+async fn a_long_list_of_contacts_comes_in_several_frames() {
+    let world = World::start().await;
+    let (mut alice, _) = Peer::registered(&world, "alice").await;
+    let now = world.hub.clock.now();
+    for number in 0..=PRESENCES_PER_FRAME_MAX {
+        let mut bytes = [0xBB; 16];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        let contact = AccountId::from_bytes(bytes);
+        let id = ConversationId::from_bytes(bytes);
+        world.hub.router.request(alice.account_id, contact, id, now).await.unwrap();
+        world.hub.router.answer(contact, alice.account_id, true, now).await.unwrap();
+        let link = LinkId(1_000_000 + u64::try_from(number).unwrap());
+        lock(&world.hub.presence).say(contact, link, Mood::Online);
+    }
+    say(&mut alice, Presence::Offline).await;
+    assert_eq!(seen(&mut alice).await.len(), PRESENCES_PER_FRAME_MAX);
+    assert_eq!(seen(&mut alice).await.len(), 1);
 }
