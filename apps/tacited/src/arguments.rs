@@ -1,11 +1,11 @@
 //! The command line, the environment and `config.toml`, in this order of precedence.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tacite_server::settings::{
-    DeliveryConfig, DeliveryModeConfig, RegistrationConfig, SecurityConfig, ServerConfig, SheddingConfig,
+    DeliveryConfig, DeliveryModeConfig, RegistrationConfig, SecurityConfig, ServerConfig,
 };
 use tacite_server::{Config, Settings, SettingsError, TlsFlags};
 
@@ -122,6 +122,19 @@ pub(crate) enum Command {
         #[arg(long, value_name = "N", default_value_t = 1)]
         uses: u32,
     },
+    /// Serve one part of a server in a process of its own, on a data directory of its own
+    ///
+    /// --address and --port say where clients put and fetch bodies. The rest of the server is told of the part in its
+    /// configuration, under `[depot]`: `url`, `pin`, `secret_file` and `public_url`. Both need the same certificate,
+    /// because clients pin its key.
+    ServePart {
+        /// Which part
+        part: Part,
+
+        /// Where the rest of the server calls it
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7880")]
+        part_address: SocketAddr,
+    },
     /// Check that this installation holds nothing that it may not, also while the server runs
     ///
     /// Compares every table, column and value of the databases with what they may be, searches all other files of the
@@ -130,9 +143,20 @@ pub(crate) enum Command {
     VerifyBlind(Blind),
 }
 
+/// A part that can be a process of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Sealed bodies and public prekeys
+    Depot,
+}
+
 /// What to look at.
 #[derive(Debug, Args)]
 pub(crate) struct Blind {
+    /// The data directory is that of one part, served by `tacited serve-part`
+    #[arg(long, value_name = "PART")]
+    pub(crate) part: Option<Part>,
+
     /// The program to check [default: this one]
     #[arg(long, value_name = "FILE")]
     pub(crate) binary: Option<PathBuf>,
@@ -224,12 +248,12 @@ impl Arguments {
                 registration: None::<RegistrationConfig>,
                 deployment_key: None,
             },
-            shedding: SheddingConfig::default(),
             delivery: DeliveryConfig {
                 mode: self.delivery_mode.map(Into::into),
                 retention_days: self.retention_days,
                 last_seen: self.last_seen.then_some(true),
             },
+            ..Config::default()
         }
     }
 }

@@ -7,9 +7,10 @@ mod arguments;
 mod logs;
 mod report;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use arguments::{Arguments, Blind, Command};
+use arguments::{Arguments, Blind, Command, Part};
 use clap::Parser as _;
 use tacite_server::Settings;
 use tacite_server::blind::{Audit, verify};
@@ -32,6 +33,9 @@ fn main() -> ExitCode {
     match arguments.command {
         None => runtime.block_on(run(settings)),
         Some(Command::Invite { uses }) => runtime.block_on(invite(&settings, uses)),
+        Some(Command::ServePart { part: Part::Depot, part_address }) => {
+            runtime.block_on(serve_depot(settings, part_address))
+        }
         Some(Command::VerifyBlind(blind)) => verify_blind(settings, &blind),
     }
 }
@@ -42,6 +46,19 @@ async fn run(settings: Settings) -> ExitCode {
         Err(error) => return fail(1, &error),
     };
     report::started(&running);
+    if let Err(error) = asked_to_end().await {
+        return fail(1, &error);
+    }
+    running.stop().await;
+    ExitCode::SUCCESS
+}
+
+async fn serve_depot(settings: Settings, part_address: SocketAddr) -> ExitCode {
+    let running = match tacite_server::start_depot(settings, part_address).await {
+        Ok(running) => running,
+        Err(error) => return fail(1, &error),
+    };
+    report::depot_started(&running);
     if let Err(error) = asked_to_end().await {
         return fail(1, &error);
     }
@@ -64,7 +81,10 @@ fn verify_blind(settings: Settings, blind: &Blind) -> ExitCode {
         Ok(binary) => binary,
         Err(error) => return fail(2, &error),
     };
+    let mut databases = settings.databases();
+    databases.retain(|(name, _)| blind.part.is_none_or(|Part::Depot| *name == "depot"));
     let findings = verify(&Audit {
+        databases,
         data_dir: settings.data_dir,
         binary,
         logs: (blind.no_log || !blind.log.is_empty()).then(|| blind.log.clone()),

@@ -8,11 +8,16 @@ use std::io::{self, Write};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use tacite_server::blind::Findings;
-use tacite_server::{Invitation, Running};
+use tacite_server::{Invitation, Running, RunningDepot};
 
 /// How to connect. A closed standard output does not stop a server.
 pub(crate) fn started(running: &Running) {
     let _ = write_started(&mut io::stdout().lock(), running);
+}
+
+/// How the rest of a server connects to its depot.
+pub(crate) fn depot_started(running: &RunningDepot) {
+    let _ = write_depot_started(&mut io::stdout().lock(), running);
 }
 
 /// A new invitation.
@@ -57,6 +62,15 @@ fn write_started(out: &mut impl Write, running: &Running) -> io::Result<()> {
         Some(first) => write_invitation(out, first, tacite_server::FIRST_INVITATION_USES)?,
         None => writeln!(out, "To let somebody in: tacited invite")?,
     }
+    out.flush()
+}
+
+fn write_depot_started(out: &mut impl Write, running: &RunningDepot) -> io::Result<()> {
+    writeln!(out, "{}", tacite_server::SOFTWARE)?;
+    writeln!(out, "address: {}", running.address)?;
+    writeln!(out, "part-address: {}", running.part_address)?;
+    writeln!(out, "pin: {}", running.pin)?;
+    writeln!(out, "secret-file: {}", running.secret_file.display())?;
     out.flush()
 }
 

@@ -1,5 +1,7 @@
 //! What every [`Store`] of the depot must do. A store is not done until it passes.
 
+#![expect(clippy::unwrap_used, reason = "a suite for tests, also of other crates")]
+
 use bytes::Bytes;
 use tacite_model::limits::ONE_TIME_PREKEYS_MAX;
 use tacite_model::{AccountId, DeviceId, Timestamp};
@@ -11,12 +13,14 @@ const ALICE: AccountId = AccountId::from_bytes([0xA1; 16]);
 const BOB: AccountId = AccountId::from_bytes([0xB0; 16]);
 
 /// A one-time prekey of valid form.
-pub(crate) fn curve_key(id: u32) -> proto::OneTimePrekey {
+#[must_use]
+pub fn curve_key(id: u32) -> proto::OneTimePrekey {
     proto::OneTimePrekey { id, key: [&[5][..], &[0x11; 32]].concat().into() }
 }
 
 /// A Kyber prekey of valid form.
-pub(crate) fn kyber_key(id: u32) -> proto::SignedPrekey {
+#[must_use]
+pub fn kyber_key(id: u32) -> proto::SignedPrekey {
     let key = [&[8][..], &[0x22; 1568]].concat().into();
     proto::SignedPrekey { id, key, signature: vec![0x33; 64].into() }
 }
@@ -139,6 +143,20 @@ async fn a_device_without_signed_keys_is_left_out(store: &impl Store) {
     let upload = Upload { one_time_prekeys: vec![curve_key(1)], ..Upload::default() };
     store.publish(ALICE, DeviceId::FIRST, upload).await.unwrap();
     assert!(store.take_keys(ALICE).await.unwrap().is_empty());
+}
+
+/// Runs the whole suite, each part on a store with nothing in it.
+///
+/// # Panics
+/// If the store does not do what it must.
+pub async fn run<S: Store>(fresh: impl AsyncFn() -> S) {
+    bodies_wait_until_deleted_or_expired(&fresh().await).await;
+    putting_again_tells_the_same_from_other_bytes(&fresh().await).await;
+    a_body_that_is_kept_lives_longer(&fresh().await).await;
+    one_time_prekeys_are_handed_out_once(&fresh().await).await;
+    uploads_replace_signed_keys_and_add_one_time_keys(&fresh().await).await;
+    an_upload_can_replace_the_one_time_keys(&fresh().await).await;
+    a_device_without_signed_keys_is_left_out(&fresh().await).await;
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@
 //!
 //! To add a store: implement [`Store`] in a module of `store/` and run the suite of `conformance.rs` on it.
 
-#[cfg(test)]
-mod conformance;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod keys;
 mod permit;
 pub mod store;

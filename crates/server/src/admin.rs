@@ -56,7 +56,7 @@ pub async fn invite(settings: &Settings, uses: u32) -> Result<Invitation, AdminE
     let name = server_name(settings, tls.as_ref().map(|tls| tls.pin));
     let accounts_settings =
         tacite_accounts::Settings { server_name: name.clone(), registration: settings.registration };
-    let store = tacite_accounts::store::SqliteStore::open(&directory.database("accounts"))?;
+    let store = tacite_accounts::store::SqliteStore::open(&settings.database("accounts"))?;
     let accounts = Accounts::new(accounts_settings, directory.account_keys(&chance)?, store);
     let secret = accounts.invite(uses, None, clock.now(), &mut chance.fork()).await?;
     let address = public_address(settings, SocketAddr::new(settings.address, settings.port));

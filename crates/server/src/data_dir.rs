@@ -6,6 +6,7 @@
 //! | `keys/accounts.key` | OPAQUE set-up and token signing key |
 //! | `keys/names.key` | the router's key for names of bodies |
 //! | `keys/permits.key` | the key for upload permits, which the depot has too |
+//! | `keys/part.key` | the secret that a depot in a process of its own shares with the rest |
 //! | `keys/tls.key.pem`, `keys/tls.cert.pem` | the self-made TLS key and certificate |
 //!
 //! Invariants: the directory can be entered by its owner only (0700), key files read by their owner only (0600); keys are
@@ -23,6 +24,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::clock::Chance;
+use crate::remote::PartSecret;
 
 /// First byte of `names.key` and `permits.key`.
 const KEY_VERSION: u8 = 1;
@@ -58,10 +60,6 @@ impl DataDir {
         Ok(Self { root: root.to_owned() })
     }
 
-    pub(crate) fn database(&self, name: &str) -> PathBuf {
-        self.root.join(name).with_extension("db")
-    }
-
     pub(crate) fn tls_key(&self) -> PathBuf {
         self.root.join("keys/tls.key.pem")
     }
@@ -88,6 +86,12 @@ impl DataDir {
         Ok(PermitKey::new(*self.key("permits", chance)?))
     }
 
+    /// Where the secret of the parts is, and the secret, made at the first call.
+    pub(crate) fn part_secret(&self, chance: &Chance) -> Result<(PathBuf, PartSecret), DataDirError> {
+        let path = self.root.join("keys/part.key");
+        Ok((path, PartSecret::new(*self.key("part", chance)?)))
+    }
+
     /// A file of a version byte and 32 bytes, made at the first call.
     fn key(&self, name: &str, chance: &Chance) -> Result<Zeroizing<[u8; 32]>, DataDirError> {
         let path = self.root.join("keys").join(name).with_extension("key");
@@ -96,13 +100,21 @@ impl DataDir {
             bytes.extend_from_slice(&*Zeroizing::new(chance.bytes::<32>()));
             bytes
         };
-        match read_or_make(&path, make)?.split_first() {
-            Some((&KEY_VERSION, key)) => {
-                key.try_into().map(Zeroizing::new).map_err(|_| DataDirError::Damaged(path))
-            }
-            _ => Err(DataDirError::Damaged(path)),
-        }
+        parse_key(&read_or_make(&path, make)?).ok_or(DataDirError::Damaged(path))
     }
+}
+
+/// The secret of a part that is apart, from a file that must be there.
+pub(crate) fn read_part_secret(path: &Path) -> Result<PartSecret, DataDirError> {
+    let bytes = fs::read(path).map(Zeroizing::new).map_err(at(path))?;
+    let key = parse_key(&bytes).ok_or_else(|| DataDirError::Damaged(path.to_owned()))?;
+    Ok(PartSecret::new(*key))
+}
+
+/// The 32 bytes behind the version.
+fn parse_key(bytes: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
+    let (&KEY_VERSION, key) = bytes.split_first()? else { return None };
+    key.try_into().map(Zeroizing::new).ok()
 }
 
 /// The bytes of a file; if it is not there, made, written durably with mode 0600, and returned.

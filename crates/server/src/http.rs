@@ -23,7 +23,9 @@ const MESSAGE_BYTES_MAX: usize = 4 * FRAME_BODY_BYTES_MAX;
 
 /// The routes.
 pub(crate) fn routes<P: Parts>(hub: Arc<Hub<P>>) -> Router {
-    let bodies = bodies::http::routes(Arc::clone(&hub));
+    // A depot that is apart has this door itself.
+    let is_apart = !hub.policy.depot_url.is_empty();
+    let bodies = if is_apart { Router::new() } else { bodies::http::routes(Arc::clone(&hub)) };
     Router::new()
         .route(LINK_PATH, get(upgrade::<P>))
         .route("/", get(upgrade::<P>))

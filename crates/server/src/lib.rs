@@ -8,6 +8,7 @@
 
 mod admin;
 mod allowed;
+mod apart;
 pub mod blind;
 pub mod bodies;
 mod clock;
@@ -24,6 +25,7 @@ mod meters;
 mod node;
 mod parts;
 mod refusal;
+pub mod remote;
 mod running;
 mod seen;
 mod session;
@@ -36,13 +38,14 @@ mod tls;
 mod upkeep;
 
 pub use admin::{AdminError, invite};
+pub use apart::{RunningDepot, start_depot};
 pub use axum::extract::ws::Message as LinkMessage;
 pub use clock::{Chance, Clock};
 pub use data_dir::DataDirError;
 pub use hub::Parts;
 pub use link::Transport;
 pub use node::Node;
-pub use parts::{Memory, Sqlite};
+pub use parts::{DepotStore, Memory, Sqlite};
 pub use running::{FIRST_INVITATION_USES, Running, StartError, start};
 pub use settings::{Config, Settings, SettingsError, TlsFlags};
 pub use tacite_model::Invitation;

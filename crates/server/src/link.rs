@@ -139,7 +139,7 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
             delivery_mode: self.hub.policy.delivery.mode.into(),
             messages_per_second_max: self.hub.policy.max_messages_per_sec,
             signed_in: self.session.identity.is_some(),
-            depot_url: String::new(),
+            depot_url: self.hub.policy.depot_url.clone(),
         };
         self.hub.push_frame(Opcode::CONNECTED, &body)
     }

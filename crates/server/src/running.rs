@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tacite_accounts::Accounts;
-use tacite_depot::StoreError;
+use tacite_depot::{PermitKey, StoreError};
 use tacite_model::limits::{INVITATION_MS, INVITATION_USES_MAX};
 use tacite_model::{Invitation, InvitationError, KeyPin};
 use thiserror::Error;
@@ -18,10 +18,11 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Chance, Clock};
-use crate::data_dir::{DataDir, DataDirError};
+use crate::data_dir::{DataDir, DataDirError, read_part_secret};
 use crate::hub::Hub;
-use crate::parts::Sqlite;
-use crate::settings::{Policy, Settings};
+use crate::parts::{DepotStore, Sqlite};
+use crate::remote::{PartAddress, RemoteDepot};
+use crate::settings::{DepotPlace, Policy, Settings, SettingsError};
 use crate::tls::{Tls, TlsError};
 use crate::{http, listener, machine, shedding, upkeep};
 
@@ -51,6 +52,9 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    /// The configuration does not fit.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// There is no usable certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -81,13 +85,13 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let tls = if settings.tls.disabled { None } else { Some(Tls::load(&settings, &directory)?) };
     let pin = tls.as_ref().map(|tls| tls.pin);
     let name = server_name(&settings, pin);
-    let accounts_store = tacite_accounts::store::SqliteStore::open(&directory.database("accounts"))?;
+    let accounts_store = tacite_accounts::store::SqliteStore::open(&settings.database("accounts"))?;
     let accounts_settings =
         tacite_accounts::Settings { server_name: name.clone(), registration: settings.registration };
     let accounts = Accounts::new(accounts_settings, directory.account_keys(&chance)?, accounts_store);
-    let router = tacite_router::store::SqliteStore::open(&directory.database("router"))?;
-    let depot = tacite_depot::store::SqliteStore::open(&directory.database("depot"))?;
-    let keys = (directory.naming_key(&chance)?, directory.permit_key(&chance)?);
+    let router = tacite_router::store::SqliteStore::open(&settings.database("router"))?;
+    let (depot, permits) = depot(&settings, &directory, &chance)?;
+    let keys = (directory.naming_key(&chance)?, permits);
     let wanted = SocketAddr::new(settings.address, settings.port);
     let listening = async {
         let listener = TcpListener::bind(wanted).await?;
@@ -131,6 +135,26 @@ impl Running {
         } else {
             // What a peer keeps from ending is not ours to wait for; senders still hold what was not answered.
             tracing::warn!("stopped with links that did not end");
+        }
+    }
+}
+
+/// The depot's store, and the key that its permits are made with.
+fn depot(
+    settings: &Settings,
+    directory: &DataDir,
+    chance: &Chance,
+) -> Result<(DepotStore, PermitKey), StartError> {
+    match &settings.places.depot {
+        DepotPlace::Here(_) => {
+            let store = tacite_depot::store::SqliteStore::open(&settings.database("depot"))?;
+            Ok((DepotStore::Here(store), directory.permit_key(chance)?))
+        }
+        DepotPlace::Apart { address, pin, secret_file, .. } => {
+            let secret = read_part_secret(secret_file)?;
+            let permits = secret.permit_key();
+            let part = PartAddress { address: address.clone(), pin: *pin, secret };
+            Ok((DepotStore::Apart(RemoteDepot::new(part)), permits))
         }
     }
 }

@@ -3,12 +3,14 @@
 //! Invariants: unknown keys of the file are refused by name; a [`Settings`] that exists is complete and consistent.
 
 mod delivery;
+mod parts;
 mod shedding;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 pub use delivery::{Delivery, DeliveryConfig, DeliveryModeConfig, RETENTION_DAYS_MAX};
+pub use parts::{DepotPlace, PartConfig, Places};
 use serde::Deserialize;
 pub use shedding::SheddingConfig;
 use tacite_accounts::Registration;
@@ -34,6 +36,12 @@ pub struct Config {
     pub security: SecurityConfig,
     /// `[shedding]`
     pub shedding: SheddingConfig,
+    /// `[accounts]`
+    pub accounts: PartConfig,
+    /// `[router]`
+    pub router: PartConfig,
+    /// `[depot]`
+    pub depot: PartConfig,
     /// `[delivery]`
     pub delivery: DeliveryConfig,
 }
@@ -118,6 +126,9 @@ pub enum SettingsError {
     /// `retention_days` out of range.
     #[error("retention_days may be 1 to {RETENTION_DAYS_MAX}")]
     Retention,
+    /// A part cannot be where it is said to be.
+    #[error("[accounts], [router], [depot]: {0}")]
+    Part(&'static str),
     /// No directory was given and none can be derived.
     #[error("there is no home directory: say where to keep data with --data-dir")]
     NoDataDirectory,
@@ -154,6 +165,9 @@ impl Config {
                 deployment_key: self.security.deployment_key.or(other.security.deployment_key),
             },
             shedding: self.shedding.or(other.shedding),
+            accounts: self.accounts.or(other.accounts),
+            router: self.router.or(other.router),
+            depot: self.depot.or(other.depot),
             delivery: self.delivery.or(other.delivery),
         }
     }
@@ -187,6 +201,8 @@ pub struct Settings {
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// How links are encrypted.
     pub tls: TlsFlags,
+    /// Where the parts are.
+    pub places: Places,
     /// What must be free on the machine.
     pub shedding: Wanted,
     /// Who may register.
@@ -202,6 +218,8 @@ pub struct Policy {
     pub server_name: String,
     /// Messages a second that an account may send on average.
     pub max_messages_per_sec: u32,
+    /// Where clients put and fetch bodies; empty: where the link is.
+    pub depot_url: String,
     /// Clients must know this.
     pub deployment_key: Option<Secret<Vec<u8>>>,
     /// How messages travel.
@@ -209,6 +227,29 @@ pub struct Policy {
 }
 
 impl Settings {
+    /// The databases of this process and their files.
+    #[must_use]
+    pub fn databases(&self) -> Vec<(&'static str, PathBuf)> {
+        let is_here = |part: &&str| *part != "depot" || matches!(self.places.depot, DepotPlace::Here(_));
+        ["accounts", "router", "depot"]
+            .into_iter()
+            .filter(is_here)
+            .map(|part| (part, self.database(part)))
+            .collect()
+    }
+
+    /// The file of a part's database: `accounts`, `router` or `depot`.
+    #[must_use]
+    pub fn database(&self, part: &str) -> PathBuf {
+        let place = match (part, &self.places.depot) {
+            ("accounts", _) => self.places.accounts.clone(),
+            ("router", _) => self.places.router.clone(),
+            (_, DepotPlace::Here(place)) => place.clone(),
+            (_, DepotPlace::Apart { .. }) => None,
+        };
+        place.unwrap_or_else(|| self.data_dir.join(part).with_extension("db"))
+    }
+
     /// Completes a configuration. `default_data_dir` is where data goes if nothing is said.
     pub fn new(
         config: Config,
@@ -237,6 +278,11 @@ impl Settings {
             Some(RegistrationConfig::Closed) => Registration::Closed,
             Some(RegistrationConfig::Invitation) | None => Registration::Invitation,
         };
+        let places = PartConfig::places(config.accounts, config.router, config.depot)?;
+        let depot_url = match &places.depot {
+            DepotPlace::Apart { public_url, .. } => public_url.clone(),
+            DepotPlace::Here(_) => String::new(),
+        };
         let data_dir = config.server.data_dir.or(default_data_dir).ok_or(SettingsError::NoDataDirectory)?;
         let deployment_key = config.security.deployment_key.map(|key| Secret::new(key.into_bytes()));
         Ok(Self {
@@ -247,11 +293,13 @@ impl Settings {
             data_dir,
             certificate,
             tls,
+            places,
             shedding: config.shedding.into(),
             registration,
             policy: Policy {
                 server_name: String::new(),
                 max_messages_per_sec,
+                depot_url,
                 deployment_key,
                 delivery: config.delivery.try_into()?,
             },

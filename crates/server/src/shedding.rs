@@ -230,7 +230,12 @@ mod tests {
         let looks = Arc::new(AtomicU8::new(0));
         let gauge = {
             let looks = Arc::clone(&looks);
-            move || free(if looks.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) { 0 } else { u64::MAX }, u64::MAX)
+            move || {
+                free(
+                    if looks.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) { 0 } else { u64::MAX },
+                    u64::MAX,
+                )
+            }
         };
         let watching = tokio::spawn(watch(Arc::clone(&world.hub), WANTED, gauge, stop.clone()));
         let mut levels = Vec::new();

@@ -80,7 +80,7 @@ pub(crate) fn pin(certificate: &CertificateDer<'_>) -> Result<KeyPin, TlsError> 
 }
 
 /// aws-lc-rs with our order of preference. X25519 alone stays for clients without the hybrid, such as older browsers.
-fn provider() -> CryptoProvider {
+pub(crate) fn provider() -> CryptoProvider {
     CryptoProvider {
         cipher_suites: vec![
             aws_lc_rs::cipher_suite::TLS13_AES_256_GCM_SHA384,

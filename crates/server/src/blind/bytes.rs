@@ -45,6 +45,10 @@ pub(super) fn check(audit: &Audit, waiting: &[Waiting], findings: &mut Findings)
     if let Err(error) = files_below(&audit.data_dir, &mut files) {
         findings.unchecked(&audit.data_dir, format!("it cannot be listed: {error}"));
     }
+    let elsewhere = audit.databases.iter().flat_map(|(_, path)| database_files(path));
+    files.extend(elsewhere.filter(|path| !path.starts_with(&audit.data_dir) && path.exists()));
+    let depot = audit.databases.iter().find(|(name, _)| *name == "depot");
+    let depot = depot.map(|(_, path)| database_files(path)).unwrap_or_default();
     let logs = audit.logs.as_deref();
     if logs.is_none() {
         findings.unchecked(
@@ -55,7 +59,7 @@ pub(super) fn check(audit: &Audit, waiting: &[Waiting], findings: &mut Findings)
     for path in files.iter().chain(logs.unwrap_or_default()) {
         match search(path, &automaton) {
             Ok(found) => {
-                let in_depot = is_depot(path);
+                let in_depot = depot.contains(path);
                 let forbidden = |wanted: &Wanted| !in_depot || *wanted == Wanted::Needle;
                 let found = found.into_iter().map(|(index, at)| (kinds[index], at));
                 if let Some((wanted, at)) =
@@ -117,9 +121,14 @@ fn search(path: &Path, automaton: &AhoCorasick) -> io::Result<Vec<(usize, usize)
     Ok(found)
 }
 
-fn is_depot(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default();
-    ["depot.db", "depot.db-wal", "depot.db-shm"].iter().any(|own| name == *own)
+/// A database, its write-ahead log, and the index of that.
+fn database_files(path: &Path) -> Vec<PathBuf> {
+    let with = |ending: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        name.into()
+    };
+    vec![path.to_owned(), with("-wal"), with("-shm")]
 }
 
 fn files_below(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

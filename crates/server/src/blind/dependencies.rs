@@ -32,14 +32,15 @@ pub(super) fn check(binary: &Path, findings: &mut Findings) {
     let Some(list) = list_in(&bytes) else {
         return findings.unchecked(binary, "it does not say what it was built of");
     };
-    for line in list.lines() {
+    let dependencies: Vec<_> = list.lines().filter(|line| !line.is_empty()).collect();
+    for line in &dependencies {
         let name = line.split(' ').next().unwrap_or_default();
         let ours = name.strip_prefix("tacite-").is_some_and(|own| OURS.contains(&own));
         if ours || OTHERS.iter().any(|other| name.starts_with(other)) {
             findings.violation(binary, name, "a dependency that can decrypt");
         }
     }
-    findings.checked.push(format!("{}: {} dependencies", binary.display(), list.lines().count()));
+    findings.checked.push(format!("{}: {} dependencies", binary.display(), dependencies.len()));
 }
 
 /// The list in a program: lines of name and version.

@@ -31,6 +31,8 @@ use serde::Serialize;
 pub struct Audit {
     /// The data directory.
     pub data_dir: PathBuf,
+    /// The databases that this process should have: `accounts`, `router`, `depot`, and their files.
+    pub databases: Vec<(&'static str, PathBuf)>,
     /// The program.
     pub binary: PathBuf,
     /// Where the logs went. `None`: nobody said.
@@ -65,9 +67,9 @@ pub struct Finding {
 #[must_use]
 pub fn verify(audit: &Audit) -> Findings {
     let mut findings = Findings::default();
-    let waiting = tables::check(&audit.data_dir, &mut findings);
+    let waiting = tables::check(&audit.databases, &mut findings);
     bytes::check(audit, &waiting, &mut findings);
-    pages::check(&audit.data_dir, &mut findings);
+    pages::check(&audit.databases, &mut findings);
     dependencies::check(&audit.binary, &mut findings);
     findings
 }

@@ -6,19 +6,19 @@
 //! Invariants: a damaged list is followed to no end twice; nothing is taken for a leaf that the list does not name.
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::Findings;
 
 /// A writer that is copying its log into the file may be seen half-way.
 const ATTEMPTS: usize = 3;
 
-/// Checks the depot's file.
-pub(super) fn check(data_dir: &Path, findings: &mut Findings) {
-    let path = data_dir.join("depot.db");
+/// Checks the depot's file, if the depot is here.
+pub(super) fn check(databases: &[(&str, PathBuf)], findings: &mut Findings) {
+    let Some((_, path)) = databases.iter().find(|(name, _)| *name == "depot") else { return };
     let mut outcome = Err("it is not there");
     for _ in 0..ATTEMPTS {
-        outcome = fs::read(&path).map_err(|_| "it cannot be read").and_then(|bytes| unwiped_page(&bytes));
+        outcome = fs::read(path).map_err(|_| "it cannot be read").and_then(|bytes| unwiped_page(&bytes));
         if outcome == Ok(None) {
             break;
         }
@@ -26,9 +26,9 @@ pub(super) fn check(data_dir: &Path, findings: &mut Findings) {
     match outcome {
         Ok(None) => findings.checked.push(format!("{}: unused pages are empty", path.display())),
         Ok(Some(page)) => {
-            findings.violation(&path, format!("page {page}"), "an unused page that was not overwritten");
+            findings.violation(path, format!("page {page}"), "an unused page that was not overwritten");
         }
-        Err(why) => findings.unchecked(&path, format!("its unused pages: {why}")),
+        Err(why) => findings.unchecked(path, format!("its unused pages: {why}")),
     }
 }
 

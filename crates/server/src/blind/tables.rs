@@ -1,7 +1,7 @@
 //! Every table, column and value of the databases, against the lists.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tacite_depot::inspect::{Inspection, Value};
 use tacite_depot::{BodyName, StoreError};
@@ -19,19 +19,19 @@ pub(super) struct Waiting {
 const SAMPLES_MAX: usize = 200;
 
 /// Checks the databases; returns bodies that wait in the depot, which no other file may hold.
-pub(super) fn check(data_dir: &Path, findings: &mut Findings) -> Vec<Waiting> {
+pub(super) fn check(databases: &[(&str, PathBuf)], findings: &mut Findings) -> Vec<Waiting> {
     let mut waiting = Vec::new();
-    for database in DATABASES {
-        let path = data_dir.join(database.name).with_extension("db");
-        if !path.is_file() {
-            findings.unchecked(&path, "the database is not there");
+    for (name, path) in databases {
+        let database = DATABASES.iter().find(|database| database.name == *name);
+        let Some(database) = database.filter(|_| path.is_file()) else {
+            findings.unchecked(path, "the database is not there");
             continue;
-        }
-        match check_database(&path, database, findings, &mut waiting) {
+        };
+        match check_database(path, database, findings, &mut waiting) {
             Ok(rows) => findings
                 .checked
                 .push(format!("{}: every table, column and value, {rows} rows", path.display())),
-            Err(error) => findings.unchecked(&path, format!("it cannot be read: {error}")),
+            Err(error) => findings.unchecked(path, format!("it cannot be read: {error}")),
         }
     }
     waiting

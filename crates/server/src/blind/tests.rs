@@ -72,6 +72,9 @@ impl Installation {
     fn audit(&self) -> Audit {
         Audit {
             data_dir: self.path("data"),
+            databases: ["accounts", "router", "depot"]
+                .map(|name| (name, self.path("data").join(name).with_extension("db")))
+                .to_vec(),
             binary: self.path("tacited"),
             logs: Some(vec![self.path("log")]),
             needles: Vec::new(),
@@ -331,7 +334,11 @@ async fn what_cannot_be_checked_is_no_success() {
     assert!(unchecked(&installation.audit()).contains("the database is not there"));
     fs::write(installation.path("data/accounts.db"), "no database at all").unwrap();
     assert!(unchecked(&installation.audit()).contains("it cannot be read"));
-    let empty = Audit { data_dir: installation.path("nowhere"), ..installation.audit() };
+    let empty = Audit {
+        data_dir: installation.path("nowhere"),
+        databases: vec![("depot", installation.path("nowhere/depot.db"))],
+        ..installation.audit()
+    };
     assert!(unchecked(&empty).contains("no body waits"));
     assert!(!Path::new(&installation.path("nowhere")).exists());
 }
