@@ -50,8 +50,9 @@ impl Engine {
         let gaps = turn.tx.gaps()?;
         let mut times = vec![order::next_end_at(&gaps)];
         if self.link.is_online() {
-            let may_ask = |gap: &&Gap| (gap.asks as usize) < PAUSES_MS.len();
-            times.push(gaps.iter().filter(may_ask).map(|gap| gap.ask_at).min());
+            let unplanned = gaps.iter().filter(|gap| gap.waiting && gap.mark_at.is_none());
+            times.push(unplanned.map(|gap| gap.ask_at).min());
+            times.push(to_ask(gaps).iter().map(|gap| gap.ask_at).min());
             times.push(turn.tx.next_unreadable_at()?);
         }
         Ok(times.into_iter().flatten().min())
@@ -88,32 +89,27 @@ impl Engine {
     }
 
     fn ask_for_gaps(&mut self, turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
-        let mut asked_devices = BTreeSet::new();
-        for mut gap in turn.tx.gaps()? {
-            let device = (gap.sender_id, gap.device_id);
-            let is_first = !gap.waiting || asked_devices.insert(device);
-            let asks = gap.asks as usize;
-            if gap.ask_at > turn.now || asks >= PAUSES_MS.len() {
+        let gaps = turn.tx.gaps()?;
+        for gap in &gaps {
+            if gap.waiting && gap.mark_at.is_none() && gap.ask_at <= turn.now {
+                let mark_at = Some(turn.now.plus_ms(MARK_AFTER_MS));
+                turn.tx.save_gap(&Gap { mark_at, ..*gap })?;
+            }
+        }
+        for mut gap in to_ask(turn.tx.gaps()?) {
+            if gap.ask_at > turn.now {
                 continue;
             }
-            if gap.waiting && gap.mark_at.is_none() && is_first {
-                gap.mark_at = Some(turn.now.plus_ms(MARK_AFTER_MS));
-            }
-            // What closes the first gap of a device may close the others: until then they are not asked for, and their time has
-            // not begun.
-            let wait_ms = if is_first { self.may_ask(turn, gap.sender_id)? } else { Some(ASK_AFTER_MS) };
-            if let Some(wait_ms) = wait_ms {
+            if let Some(wait_ms) = self.may_ask(turn, gap.sender_id)? {
                 gap.ask_at = turn.now.plus_ms(wait_ms);
             } else {
-                let after_id =
-                    if gap.waiting { turn.tx.head(gap.sender_id, gap.device_id)? } else { gap.after_id };
-                ask(
-                    turn,
-                    gap.sender_id,
-                    ResendRequest { message_ids: Vec::new(), after_id, before_id: Some(gap.before_id) },
-                )?;
+                let head = turn.tx.head(gap.sender_id, gap.device_id)?;
+                let after_id = if gap.waiting { head } else { gap.after_id };
+                let before_id = Some(gap.before_id);
+                let request = ResendRequest { message_ids: Vec::new(), after_id, before_id };
+                ask(turn, gap.sender_id, request)?;
+                gap.ask_at = turn.now.plus_ms(PAUSES_MS[gap.asks as usize]);
                 gap.asks += 1;
-                gap.ask_at = turn.now.plus_ms(PAUSES_MS[asks]);
             }
             turn.tx.save_gap(&gap)?;
         }
@@ -161,6 +157,17 @@ impl Engine {
         }
         Ok(Some(wait_ms.max(1)))
     }
+}
+
+/// The gaps about which to ask, at their time. As long as something waits behind one gap of a device, the others are left: what
+/// closes the first may close them too.
+fn to_ask(gaps: Vec<Gap>) -> Vec<Gap> {
+    let mut waiting = BTreeSet::new();
+    let mut is_one = |gap: &Gap| {
+        (!gap.waiting || waiting.insert((gap.sender_id, gap.device_id)))
+            && (gap.asks as usize) < PAUSES_MS.len()
+    };
+    gaps.into_iter().filter(|gap| is_one(gap)).collect()
 }
 
 /// A message from a device could not be opened: it is asked for soon, unless too many are already.

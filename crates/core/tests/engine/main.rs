@@ -9,6 +9,10 @@ mod crashes;
 #[cfg(test)]
 mod disappearing;
 #[cfg(test)]
+mod gaps;
+#[cfg(test)]
+mod healing;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod links;

@@ -116,6 +116,14 @@ impl Server {
         self.answer(link_id, frame, Status::FINISHED, Code::DONE, &Empty {});
     }
 
+    /// The server claims to hold a message, and forgets it.
+    pub(crate) fn swallow(&mut self, key: (AccountId, MessageId)) {
+        for queue in self.queues.values_mut() {
+            queue.retain(|(waiting, envelope)| *waiting != key.1 || sender_of(envelope) != key.0);
+        }
+        self.close_place(key, DeliveryState::Sent);
+    }
+
     /// After the last page of a synchronisation.
     pub(super) fn begin_pushing(&mut self, link_id: LinkId, account_id: AccountId) {
         self.links.get_mut(&link_id).unwrap().caught_up = true;

@@ -1,0 +1,298 @@
+//! T15: messages that are dropped, delayed or put into another order on their way.
+
+use proptest::prelude::*;
+use tacite_core::{Input, MessageState};
+use tacite_model::limits::HELD_MESSAGES_MAX;
+use tacite_wire::{Code, Frame, Opcode};
+
+use crate::server::Mischief;
+use crate::world::World;
+
+/// Alice's message to bob, taken on its way to him by a server that claims to hold it.
+fn lose(world: &mut World, text: &str) -> Frame {
+    world.send("alice", "bob", text);
+    take_away(world)
+}
+
+fn take_away(world: &mut World) -> Frame {
+    let push = world.intercept("bob", Opcode::DIRECT_RECEIVED);
+    let alice = world.account_id("alice");
+    world.server.swallow((alice, push.header.message_id));
+    push
+}
+
+fn deliver(world: &mut World, push: &Frame) {
+    world.input("bob", Input::Frame(push.clone()));
+}
+
+/// Alice and bob, who have written to each other.
+fn of_a_conversation() -> World {
+    let mut world = World::of_contacts();
+    world.send("alice", "bob", "0");
+    world.settle();
+    world.send("bob", "alice", "hello");
+    world.settle();
+    world
+}
+
+fn sent_by_bob(world: &World) -> usize {
+    let bob = world.account_id("bob");
+    let is_bobs = |frame: &&Frame| {
+        let envelope: tacite_wire::proto::Envelope = frame.read().unwrap();
+        envelope.sender_id.as_ref() == bob.as_bytes()
+    };
+    world.sent.iter().filter(|frame| frame.header.opcode == Opcode::SEND_DIRECT).filter(is_bobs).count()
+}
+
+/// Texts with their marks: `!` something is missing before it, `~` it came late.
+fn marked(world: &mut World) -> Vec<String> {
+    let history = world.device("bob").history("alice").into_iter().filter(|message| !message.outgoing);
+    let mark = |is_set, mark| if is_set { mark } else { "" };
+    history
+        .map(|it| format!("{}{}{}", mark(it.marks.gap_before, "!"), mark(it.marks.late, "~"), it.text))
+        .collect()
+}
+
+// T15
+#[test]
+fn t15_a_message_that_was_dropped_is_asked_for_and_comes_in_order() {
+    let mut world = of_a_conversation();
+    lose(&mut world, "1");
+    world.send("alice", "bob", "2");
+    while world.step() {}
+    assert_eq!(world.device("bob").told(), ["0"], "held");
+    let before = sent_by_bob(&world);
+    world.pass(4000);
+    assert_eq!(sent_by_bob(&world), before, "it may come by itself");
+    world.pass(2000);
+    assert_eq!(world.device("bob").told(), ["0", "1", "2"]);
+    assert_eq!(sent_by_bob(&world), before + 1);
+    world.settle();
+    assert_eq!(marked(&mut world), ["0", "1", "2"]);
+    assert!(world.device("bob").notices().is_empty());
+    assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received; 3]);
+}
+
+// T15
+#[test]
+fn t15_what_is_only_delayed_is_not_asked_for() {
+    let mut world = of_a_conversation();
+    let before = sent_by_bob(&world);
+    let one = lose(&mut world, "1");
+    let two = lose(&mut world, "2");
+    let three = lose(&mut world, "3");
+    for push in [three, two, one] {
+        deliver(&mut world, &push);
+        world.pass(1000);
+    }
+    world.pass(100_000);
+    assert_eq!(world.device("bob").told(), ["0", "1", "2", "3"]);
+    assert_eq!(sent_by_bob(&world), before);
+    assert_eq!(marked(&mut world), ["0", "1", "2", "3"]);
+}
+
+// T15, T20: what is held survives the end of the process, and is acknowledged.
+#[test]
+fn t15_what_is_held_is_on_disk() {
+    let mut world = of_a_conversation();
+    let one = lose(&mut world, "1");
+    world.send("alice", "bob", "2");
+    while world.step() {}
+    assert!(world.server.queues.values().all(Vec::is_empty), "acknowledged");
+    world.crash("bob");
+    world.settle_within(1000);
+    assert_eq!(world.device("bob").told(), ["0"]);
+    deliver(&mut world, &one);
+    assert_eq!(world.device("bob").told(), ["0", "1", "2"]);
+}
+
+/// Bob has got everything but these; alice is away, so nobody answers; he waits no longer.
+fn marked_without(missing: &[usize], count: usize) -> (World, Vec<Frame>) {
+    let mut world = of_a_conversation();
+    let pushes: Vec<Frame> = (1..=count).map(|number| lose(&mut world, &number.to_string())).collect();
+    while world.step() {}
+    world.end("alice");
+    for (at, push) in pushes.iter().enumerate() {
+        if !missing.contains(&(at + 1)) {
+            deliver(&mut world, push);
+        }
+    }
+    world.pass(5000 + 60_000 - 1);
+    let lost = missing.iter().map(|number| pushes[number - 1].clone()).collect();
+    (world, lost)
+}
+
+// T15: nobody waits for ever; what is missing is visible; what comes after all has its place.
+#[test]
+fn t15_what_does_not_come_is_marked_and_late_ones_find_their_place() {
+    let (mut world, _) = marked_without(&[2, 3], 4);
+    assert_eq!(marked(&mut world), ["0", "1"], "a minute is a minute");
+    world.pass(1);
+    assert_eq!(marked(&mut world), ["0", "1", "!4"]);
+    assert_eq!(world.device("bob").notices(), ["messages-missing"]);
+    world.start("alice");
+    world.settle_within(10 * 60_000);
+    assert_eq!(marked(&mut world), ["0", "1", "~2", "~3", "4"]);
+    assert_eq!(world.device("bob").notices(), ["messages-missing"]);
+    world.send("alice", "bob", "5");
+    world.settle();
+    assert_eq!(marked(&mut world), ["0", "1", "~2", "~3", "4", "5"]);
+}
+
+// T15: late ones in any order.
+#[test]
+fn t15_late_messages_find_their_place_in_whatever_order() {
+    let orders: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    for order in orders {
+        let (mut world, late) = marked_without(&[2, 3, 4], 6);
+        world.pass(1);
+        assert_eq!(marked(&mut world), ["0", "1", "!5", "6"]);
+        for at in order {
+            deliver(&mut world, &late[at]);
+        }
+        assert_eq!(marked(&mut world), ["0", "1", "~2", "~3", "~4", "5", "6"], "{order:?}");
+    }
+}
+
+// T15: several gaps at once are marked in the order of writing.
+#[test]
+fn t15_several_gaps_keep_the_order_of_what_is_there() {
+    let (mut world, late) = marked_without(&[1, 3, 5], 6);
+    world.pass(1);
+    assert_eq!(marked(&mut world), ["0", "!2", "!4", "!6"]);
+    for push in late.iter().rev() {
+        deliver(&mut world, push);
+    }
+    assert_eq!(marked(&mut world), ["0", "~1", "2", "~3", "4", "~5", "6"]);
+}
+
+// T15: what the server refused for good was never sent: nothing is missing, and nothing is marked.
+#[test]
+fn t15_what_was_never_sent_is_no_gap() {
+    let mut world = of_a_conversation();
+    world.server.plan(Opcode::SEND_DIRECT, Mischief::Refuse(Code::NOT_A_CONTACT, 0));
+    world.send("alice", "bob", "refused");
+    world.settle();
+    world.send("alice", "bob", "1");
+    world.settle();
+    assert_eq!(marked(&mut world), ["0", "1"]);
+    assert!(world.device("bob").notices().is_empty());
+    assert_eq!(
+        world.device("alice").sent_states("bob"),
+        [MessageState::Received, MessageState::Failed, MessageState::Received]
+    );
+}
+
+// T15: the sender does not have it any more.
+#[test]
+fn t15_what_is_gone_for_good_is_marked_at_once() {
+    let mut world = of_a_conversation();
+    lose(&mut world, "1");
+    while world.step() {}
+    // Alice has forgotten what she told.
+    let id = world.device("alice").history("bob").last().unwrap().message_id;
+    let alice = world.account_id("alice");
+    let name = tacite_model::MessageName { author_id: alice, message_id: id };
+    let tx = world.device("alice").vault.transaction().unwrap();
+    tx.erase_message(name).unwrap();
+    tx.commit().unwrap();
+    world.send("alice", "bob", "2");
+    while world.step() {}
+    world.pass(10_000);
+    assert_eq!(marked(&mut world), ["0", "!2"]);
+    assert_eq!(world.device("bob").notices(), ["messages-missing"]);
+    let before = sent_by_bob(&world);
+    world.pass(24 * 3_600_000);
+    assert_eq!(sent_by_bob(&world), before, "nobody is asked in vain");
+}
+
+// T15: a gap that nobody fills is asked for three times, not more.
+#[test]
+fn t15_nobody_is_asked_for_ever() {
+    let (mut world, _) = marked_without(&[1], 2);
+    world.pass(24 * 3_600_000);
+    assert_eq!(marked(&mut world), ["0", "!2"]);
+    let outbox = world.device("bob").ask(|tx| tx.outbox_count().unwrap());
+    assert_eq!(outbox, 0, "the server holds the questions for alice");
+    assert_eq!(sent_by_bob(&world), 1 + 3);
+}
+
+// T15: as many are held as allowed; one more ends the waiting.
+#[test]
+fn t15_holding_is_bounded() {
+    let mut world = of_a_conversation();
+    lose(&mut world, "missing");
+    let pushes: Vec<Frame> =
+        (0..=HELD_MESSAGES_MAX).map(|number| lose(&mut world, &number.to_string())).collect();
+    for push in &pushes[..HELD_MESSAGES_MAX] {
+        deliver(&mut world, push);
+        while world.step() {}
+    }
+    assert_eq!(world.device("bob").told().len(), 1);
+    deliver(&mut world, &pushes[HELD_MESSAGES_MAX]);
+    assert_eq!(world.device("bob").told().len(), 1 + HELD_MESSAGES_MAX + 1);
+    assert_eq!(world.device("bob").notices(), ["messages-missing"]);
+}
+
+/// What happens to a message on its way.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    Comes,
+    IsDropped,
+    /// Comes behind as many others, after a while.
+    IsLate(usize, u16),
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        2 => Just(Fate::Comes),
+        2 => Just(Fate::IsDropped),
+        2 => (0..6_usize, any::<u16>()).prop_map(|(behind, ms)| Fate::IsLate(behind, ms)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    // T15: arbitrary subsets are dropped, delayed, put into another order; both are there. Everything comes, once, in order.
+    #[test]
+    fn t15_whatever_is_dropped_or_delayed_everything_comes_in_order(
+        fates in proptest::collection::vec(fate(), 1..14),
+        crashes in proptest::collection::vec(any::<bool>(), 14),
+    ) {
+        let mut world = of_a_conversation();
+        let mut late: Vec<(usize, u16, Frame)> = Vec::new();
+        for (number, fate) in fates.iter().enumerate() {
+            // People do not write twice in one millisecond.
+            world.pass(1);
+            let push = lose(&mut world, &(number + 1).to_string());
+            match fate {
+                Fate::Comes => deliver(&mut world, &push),
+                Fate::IsDropped => {}
+                Fate::IsLate(behind, ms) => late.push((number + behind, *ms, push)),
+            }
+            while world.step() {}
+            if crashes[number] {
+                world.crash("bob");
+                while world.step() {}
+            }
+            for (_, ms, push) in late.extract_if(.., |(at, ..)| *at <= number) {
+                world.pass(u64::from(ms));
+                deliver(&mut world, &push);
+            }
+        }
+        world.send("alice", "bob", "last");
+        world.settle_within(9 * 60_000);
+        for (.., push) in late {
+            deliver(&mut world, &push);
+        }
+        world.settle_within(9 * 60_000);
+        let mut expected: Vec<String> = (0..=fates.len()).map(|number| number.to_string()).collect();
+        expected.push("last".to_owned());
+        prop_assert_eq!(world.device("bob").received("alice"), expected.clone());
+        let mut told: Vec<String> = world.device("bob").told().iter().map(|text| (*text).to_owned()).collect();
+        told.sort_unstable();
+        expected.sort_unstable();
+        prop_assert_eq!(told, expected, "each is told once");
+    }
+}
