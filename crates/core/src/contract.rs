@@ -80,6 +80,12 @@ pub enum Intent {
     },
     /// End the session on the server; the vault stays.
     LogOut,
+    /// Take the identity key that was last shown for a contact instead of the known one for theirs. What the person has
+    /// compared before counts no longer.
+    AcceptIdentity {
+        /// Whose.
+        handle: Handle,
+    },
     /// Ask somebody to become a contact.
     RequestContact {
         /// Whom.

@@ -14,6 +14,7 @@ mod fetch;
 mod generation;
 mod healing;
 mod hello;
+mod identities;
 mod inbox;
 mod intents;
 mod keys;

@@ -236,6 +236,24 @@ impl Problem {
         )
     }
 
+    pub(crate) fn identity_unchanged(handle: &Handle) -> Self {
+        Self::local(
+            Code::NOBODY,
+            "identity-unchanged",
+            format!("No other keys of {handle} were shown than the ones you know."),
+            "Nothing to do.",
+        )
+    }
+
+    pub(crate) fn identity_accepted(handle: &Handle) -> Self {
+        Self::local(
+            Code::DONE,
+            "identity-accepted",
+            format!("The new keys of {handle} are accepted; they are not verified."),
+            "Compare safety numbers again.",
+        )
+    }
+
     pub(crate) fn message_unreadable(handle: &Handle) -> Self {
         Self::local(
             Code::BODY_UNREADABLE,

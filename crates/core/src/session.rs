@@ -6,6 +6,8 @@
 
 pub(crate) mod prekeys;
 
+use std::cell::Cell;
+
 use rand_core::CryptoRng;
 use tacite_model::{AccountId, DeviceId, Secret, Timestamp};
 use tacite_seal::{SealKind, Sealed};
@@ -44,8 +46,8 @@ pub(crate) struct Opened {
 /// Why a sealed body could not be opened; nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OpenError {
-    /// The sender's identity key is not the known one.
-    IdentityChanged,
+    /// The sender's identity key is not the known one, but this.
+    IdentityChanged(Option<[u8; 33]>),
     /// Anything else: forged, damaged, repeated, or for a session or prekey that we do not have.
     Unreadable,
 }
@@ -64,7 +66,8 @@ impl Party {
     }
 }
 
-/// Seals a padded content for a device; `None` if there is no session that may be used.
+/// Seals a padded content for a device; `None` if there is no session that may be used. One whose keys are used up is put away,
+/// so that fresh keys begin another.
 pub(crate) fn seal(
     tx: &Transaction<'_>,
     party: &Party,
@@ -77,9 +80,9 @@ pub(crate) fn seal(
     if !record.is_usable(now.as_ms()) {
         return Ok(None);
     }
-    let Ok(CiphertextMessage { kind, bytes }) =
-        record.encrypt(&party.local(), &address(peer), content, now.as_ms(), rng)
-    else {
+    let sealed = record.encrypt(&party.local(), &address(peer), content, now.as_ms(), rng);
+    let Ok(CiphertextMessage { kind, bytes }) = sealed else {
+        retire(tx, peer)?;
         return Ok(None);
     };
     save(tx, peer, &record)?;
@@ -130,7 +133,12 @@ fn open_in(
     rng: &mut dyn CryptoRng,
 ) -> Result<Result<Opened, OpenError>, CoreError> {
     let remote = address(peer);
-    let trust = |key: &PublicKey| known_identity.is_none_or(|known| known == key.encode());
+    let refused = Cell::new(None);
+    let trust = |key: &PublicKey| {
+        let is_known = known_identity.is_none_or(|known| known == key.encode());
+        refused.set((!is_known).then(|| key.encode()));
+        is_known
+    };
     let opened = match sealed.kind {
         SealKind::Whisper => record
             .decrypt_whisper(&party.local(), &remote, &sealed.message, rng, &trust)
@@ -147,7 +155,9 @@ fn open_in(
     let (plaintext, identity_key, used) = match opened {
         Ok((plaintext, Some(identity_key), used)) => (Zeroizing::new(plaintext), identity_key, used),
         Ok((_, None, _)) => return Err(CoreError::Internal("a session without the peer's identity")),
-        Err(DecryptError::UntrustedIdentity) => return Ok(Err(OpenError::IdentityChanged)),
+        Err(DecryptError::UntrustedIdentity) => {
+            return Ok(Err(OpenError::IdentityChanged(refused.get())));
+        }
         Err(_) => return Ok(Err(OpenError::Unreadable)),
     };
     if let Some(used) = used {

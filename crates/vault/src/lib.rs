@@ -13,6 +13,7 @@ mod column;
 mod contacts;
 mod erasing;
 mod error;
+mod identities;
 mod messages;
 mod order;
 mod outbox;

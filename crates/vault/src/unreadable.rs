@@ -74,6 +74,20 @@ impl Transaction<'_> {
         Ok(self.all(sql, &[sender_id.as_bytes()], |_| Ok(()))?.len())
     }
 
+    /// The newest messages of somebody that stand in the conversation as unreadable, at most `limit`.
+    pub fn unreadable_messages(
+        &self,
+        sender_id: AccountId,
+        limit: usize,
+    ) -> Result<Vec<MessageId>, VaultError> {
+        let sql = "SELECT message_id FROM messages WHERE sender_id = ?1 AND state = 'unreadable' AND deleted = 0 \
+            ORDER BY place DESC, position DESC LIMIT ?2";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.all(sql, &[sender_id.as_bytes(), &limit], |row| {
+            Ok(MessageId::from_bytes(column::array(row, "message_id")?))
+        })
+    }
+
     /// Notes that a content of ours was refused for good: it never came to anybody.
     pub fn set_sent_failed(&self, message_id: MessageId) -> Result<(), VaultError> {
         self.execute("UPDATE sent_contents SET failed = 1 WHERE message_id = ?1", &[message_id.as_bytes()])?;

@@ -140,17 +140,11 @@ impl Engine {
         }
     }
 
-    /// Answers all errands with a failure.
-    pub(super) fn fail_errands(
-        &mut self,
-        turn: &mut Turn<'_, '_>,
-        problem: &Problem,
-    ) -> Result<(), CoreError> {
+    /// Answers all errands with a failure. What the person wanted stands: the server may have obeyed.
+    pub(super) fn fail_errands(&mut self, turn: &mut Turn<'_, '_>, problem: &Problem) {
         for errand in std::mem::take(&mut self.errands) {
-            withdraw_consent(turn, &errand.kind)?;
             turn.tell(Event::Failed(errand.request, problem.clone()));
         }
-        Ok(())
     }
 
     /// The session has ended: whoever wanted just that is content.

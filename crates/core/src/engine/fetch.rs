@@ -70,6 +70,7 @@ impl Engine {
         };
         let Some(mut contact) = turn.tx.contact(recipient_id)? else { return Ok(()) };
         if contact.identity_key.is_some_and(|known| known != identity_key) {
+            turn.tx.offer_identity(recipient_id, &identity_key)?;
             turn.notice(Problem::identity_changed(&contact.handle));
             return fail_messages_to(turn, recipient_id);
         }

@@ -214,7 +214,12 @@ fn open(
     let opened = session::open(turn.tx, &party, peer, contact.identity_key, &sealed, turn.rng)?;
     let opened = match opened {
         Ok(opened) => opened,
-        Err(OpenError::IdentityChanged) => return Ok(Err(Problem::identity_changed(&contact.handle))),
+        Err(OpenError::IdentityChanged(offered)) => {
+            if let Some(offered) = offered {
+                turn.tx.offer_identity(contact.account_id, &offered)?;
+            }
+            return Ok(Err(Problem::identity_changed(&contact.handle)));
+        }
         Err(OpenError::Unreadable) => return Ok(Err(unreadable())),
     };
     if contact.identity_key.is_none() {

@@ -8,6 +8,7 @@ use tacite_wire::Code;
 
 use super::conversation;
 use super::errands::{Errand, ErrandKind};
+use super::identities;
 use super::link::Phase;
 use super::log_in::LogIn;
 use super::register::Registration;
@@ -51,6 +52,7 @@ impl Engine {
                 self.intend_register(turn, registration)?
             }
             Intent::LogIn { password, words } => self.intend_log_in(turn, request, password, words)?,
+            Intent::AcceptIdentity { handle } => identities::accept(turn, request, &handle)?,
             Intent::LogOut => self.intend_errand(turn, request, ErrandKind::LogOut)?,
             Intent::RequestContact { handle } => {
                 self.intend_errand(turn, request, ErrandKind::RequestContact(handle))?

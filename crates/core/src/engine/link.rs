@@ -229,9 +229,10 @@ impl Engine {
     }
 
     /// Closes the link for good, because of `problem`, which the person is told.
+    #[expect(clippy::unnecessary_wraps, reason = "handlers end with it, and all have one signature")]
     pub(super) fn stop_link(&mut self, turn: &mut Turn<'_, '_>, problem: &Problem) -> Result<(), CoreError> {
         self.fail_credentials(turn, problem);
-        self.fail_errands(turn, problem)?;
+        self.fail_errands(turn, problem);
         turn.notice(problem.clone());
         self.close_link(turn, Then::Stop(Some(problem.clone())));
         Ok(())
@@ -265,17 +266,19 @@ impl Engine {
         };
         match then {
             Then::Anew => self.connect_if_wanted(turn),
-            Then::Stop(problem) => self.stop(turn, problem),
+            Then::Stop(problem) => {
+                self.stop(turn, problem);
+                Ok(())
+            }
             Then::Retry { pause_ms_min } => self.rest(turn, cause, pause_ms_min),
         }
     }
 
-    fn stop(&mut self, turn: &mut Turn<'_, '_>, problem: Option<Problem>) -> Result<(), CoreError> {
+    fn stop(&mut self, turn: &mut Turn<'_, '_>, problem: Option<Problem>) {
         let told = problem.clone().unwrap_or_else(|| Problem::of(Code::SESSION_ENDED));
         self.fail_credentials(turn, &told);
-        self.fail_errands(turn, &told)?;
+        self.fail_errands(turn, &told);
         self.link.phase = Phase::Idle { problem };
-        Ok(())
     }
 
     /// Waits before the next try. Credentials are not tried again by themselves: the person waits at the prompt.

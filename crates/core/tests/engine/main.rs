@@ -15,6 +15,8 @@ mod healing;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod identities;
+#[cfg(test)]
 mod links;
 #[cfg(test)]
 mod lively;

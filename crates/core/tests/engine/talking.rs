@@ -186,6 +186,27 @@ fn an_acceptance_that_failed_for_now_is_no_refusal() {
     }
 }
 
+// C2: the server has taken the acceptance, and the link ends for good before it says so: what the person wanted stands.
+#[test]
+fn an_acceptance_on_a_link_that_stops_is_no_refusal() {
+    let mut world = started_strangers();
+    world.intend("alice", request("bob"));
+    world.settle();
+    let accepted = world.intend("bob", accept("alice"));
+    world.intercept("bob", Opcode::ACCEPT_CONTACT);
+    let mut cause = tacite_core::Problem::of(Code::FORBIDDEN);
+    cause.word = "other-key";
+    world.device("bob").link = None;
+    world.input("bob", Input::LinkClosed { cause: Some(cause) });
+    assert_eq!(world.device("bob").failure(accepted), "other-key");
+    world.crash("bob");
+    world.settle();
+    assert_eq!(world.device("bob").standing("alice"), Some(Standing::Accepted));
+    world.send("alice", "bob", "hello");
+    world.settle();
+    assert_eq!(world.device("bob").received("alice"), ["hello"]);
+}
+
 // The later wish counts, whether or not it reaches the server.
 #[test]
 fn a_refusal_takes_back_an_acceptance_that_failed_for_now() {
