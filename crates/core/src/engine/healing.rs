@@ -108,6 +108,9 @@ impl Engine {
                 let before_id = Some(gap.before_id);
                 let request = ResendRequest { message_ids: Vec::new(), after_id, before_id };
                 ask(turn, gap.sender_id, request)?;
+                if gap.waiting && gap.asks == 0 {
+                    gap.mark_at = Some(turn.now.plus_ms(MARK_AFTER_MS));
+                }
                 gap.ask_at = turn.now.plus_ms(PAUSES_MS[gap.asks as usize]);
                 gap.asks += 1;
             }
