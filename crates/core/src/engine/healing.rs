@@ -17,7 +17,7 @@ use tacite_seal::{Body, Content, Gone, ResendRequest};
 use tacite_vault::{Contact, Gap, MessageState, SentContent, Standing, Unreadable};
 
 use super::conversation::outgoing::{queue_content, store_content};
-use super::order::{self, ASK_AFTER_MS, MARK_AFTER_MS, wait_no_longer};
+use super::order::{self, MARK_AFTER_MS, wait_no_longer};
 use super::{Engine, Turn};
 use crate::{CoreError, Problem};
 

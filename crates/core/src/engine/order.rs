@@ -17,7 +17,7 @@ use super::conversation::{Applied, apply};
 use crate::{CoreError, Problem};
 
 /// How long a gap may close by itself before the sender is asked, milliseconds.
-pub(super) const ASK_AFTER_MS: u64 = 5000;
+const ASK_AFTER_MS: u64 = 5000;
 /// How long what is held waits from when the sender could first be asked, milliseconds.
 pub(super) const MARK_AFTER_MS: u64 = 60_000;
 /// Gaps of one sender that are remembered after they were marked.
