@@ -26,6 +26,9 @@ pub(super) struct Lane {
     drained: BTreeSet<MessageKey>,
     /// Pushed straight to the link, then parked before they were acknowledged.
     late: BTreeSet<MessageKey>,
+    /// Whom to tell at the next tick that a message is taken care of. The device has it and does not say so: the time of its
+    /// acknowledgement would say it all the same, and how far the device is (T44).
+    quiet: Vec<Reply>,
     parking: Parking,
     refusals: Refusals,
     /// How often [`Effect::Receive`] is under way.
@@ -80,7 +83,8 @@ impl Lane {
 
     /// True when forgetting this lane changes nothing.
     pub(super) fn is_idle(&self) -> bool {
-        self.link.is_none() && self.parking.is_empty() && self.settling == 0 && self.refusals.is_empty()
+        let is_done = self.parking.is_empty() && self.settling == 0 && self.quiet.is_empty();
+        self.link.is_none() && is_done && self.refusals.is_empty()
     }
 
     pub(super) fn link_up(&mut self, context: &Context, link: LinkId, effects: &mut Vec<Effect>) {
@@ -195,12 +199,12 @@ impl Lane {
         let (mut stored, mut never_waited) = (Vec::new(), Vec::new());
         for receipt in receipts {
             if let Some(parcel) = self.take_relayed(receipt.key) {
-                let outcome = if receipt.silent {
-                    Outcome::Reached(MessageStatusState::Sent, None)
+                if receipt.silent {
+                    self.quiet.push(parcel.reply);
                 } else {
-                    Outcome::Reached(MessageStatusState::Received, receipt.proof)
-                };
-                effects.push(context.answer(parcel.reply, outcome));
+                    let outcome = Outcome::Reached(MessageStatusState::Received, receipt.proof);
+                    effects.push(context.answer(parcel.reply, outcome));
+                }
                 never_waited.push(receipt.key);
             } else if self.drained.remove(&receipt.key) | self.late.remove(&receipt.key) {
                 stored.push(receipt);
@@ -266,10 +270,12 @@ impl Lane {
         self.advance(context, effects);
     }
 
-    /// What the device has not acknowledged in time is made durable with everything behind it; where nothing is stored, it
-    /// is refused.
+    /// Senders of what was received silently are told. What the device has not acknowledged in time is made durable with
+    /// everything behind it; where nothing is stored, it is refused.
     pub(super) fn tick(&mut self, context: &Context, effects: &mut Vec<Effect>) {
         self.refusals.forget_old(context.now);
+        let sent = Outcome::Reached(MessageStatusState::Sent, None);
+        effects.extend(self.quiet.drain(..).map(|reply| context.answer(reply, sent)));
         let is_overdue = |parcel: &Parcel| context.now.ms_since(parcel.taken_at) >= ACKNOWLEDGE_MS_MAX;
         if !self.relayed.front().is_some_and(is_overdue) {
             return;

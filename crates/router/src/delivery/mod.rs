@@ -151,7 +151,7 @@ pub enum Input {
         /// The messages, in the order of the queue.
         messages: Vec<Fetched>,
     },
-    /// Some time has passed: to be handed in about every second.
+    /// Some time has passed: to be handed in at even intervals, about twice a second.
     Tick,
 }
 

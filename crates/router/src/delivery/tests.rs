@@ -389,7 +389,10 @@ fn t44_a_silent_acknowledgement_tells_no_more_than_sent() {
     bench.submit(1);
     let silent = Receipt { silent: true, ..receipt(1) };
     let effects = bench.at(1000, Input::Acknowledge { device: BOB, receipts: vec![silent] });
-    assert_eq!(effects, [answer(1, SENT)]);
+    assert_eq!(effects, [], "not even when");
+    bench.down(BOB_LINK);
+    assert_eq!(bench.at(1500, Input::Tick), [answer(1, SENT)]);
+    assert!(bench.delivery.lanes.is_empty());
 }
 
 #[test]
