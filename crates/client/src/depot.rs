@@ -6,8 +6,6 @@
 use std::io;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -20,6 +18,7 @@ use hyper_util::rt::TokioExecutor;
 use tacite_core::{BodyName, Problem};
 use tacite_model::Secret;
 use tacite_model::limits::SEALED_BYTES_MAX;
+use tacite_wire::body::{PATH, PERMIT_HEADER, to_text};
 use tokio::time::timeout;
 
 use crate::link::{LinkTarget, trust};
@@ -30,8 +29,6 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 const REQUEST_MAX: Duration = Duration::from_mins(1);
 /// Connections to a depot that are kept for the next body.
 const IDLE_CONNECTIONS_MAX: usize = 4;
-const PATH: &str = "/v1/bodies/";
-const PERMIT: &str = "tacite-permit";
 
 /// The way to the depot of one link.
 #[derive(Debug, Clone)]
@@ -88,7 +85,7 @@ impl Depot {
         let request = Request::builder()
             .method(Method::PUT)
             .uri(self.uri(depot_url, name)?)
-            .header(PERMIT, URL_SAFE_NO_PAD.encode(permit.expose()))
+            .header(PERMIT_HEADER, to_text(permit.expose()))
             .header(CONTENT_TYPE, "application/octet-stream")
             .body(Full::new(Bytes::from(bytes)))
             .map_err(|_| problem::depot_address_invalid())?;
@@ -125,7 +122,7 @@ impl Depot {
 
     fn uri(&self, depot_url: &str, name: BodyName) -> Result<Uri, Problem> {
         let base = if depot_url.is_empty() { &self.link_url } else { depot_url };
-        let uri = format!("{}{PATH}{}", base.trim_end_matches('/'), URL_SAFE_NO_PAD.encode(name.0));
+        let uri = format!("{}{PATH}{}", base.trim_end_matches('/'), to_text(&name.0));
         let uri: Uri = uri.parse().map_err(|_| problem::depot_address_invalid())?;
         let is_near = matches!(uri.host(), Some("127.0.0.1" | "[::1]" | "localhost"));
         let is_allowed = match self.plain {

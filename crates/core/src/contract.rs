@@ -40,7 +40,7 @@ pub enum Input {
     BodyFetched {
         /// Which body.
         name: BodyName,
-        /// Its bytes, cut off one byte behind `SEALED_BYTES_MAX`; `None`: there is no such body.
+        /// Its bytes, padded, cut off one byte behind `SEALED_BYTES_MAX`; `None`: there is no such body.
         result: Result<Option<Vec<u8>>, Problem>,
     },
 }
@@ -269,7 +269,7 @@ pub enum Effect {
         name: BodyName,
         /// What the depot wants to be shown.
         permit: Secret<Vec<u8>>,
-        /// The body.
+        /// The body, padded.
         bytes: Vec<u8>,
     },
     /// Fetch a sealed body from the depot and hand in [`Input::BodyFetched`], whatever comes of it.

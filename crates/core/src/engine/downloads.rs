@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tacite_model::limits::UNACKNOWLEDGED_MAX;
 use tacite_model::{AccountId, MessageId, MessageName, Timestamp};
+use tacite_wire::body;
 use tacite_wire::proto::Envelope;
 
 use super::link::backoff_ms;
@@ -134,7 +135,8 @@ impl Engine {
         let Some(arrivals) = self.downloads.senders.get_mut(&sender_id) else { return Ok(()) };
         match result {
             Ok(Some(bytes)) => {
-                arrivals[at].envelope.sealed = bytes.into();
+                // What is not padded as it should be cannot be read, and neither can nothing.
+                arrivals[at].envelope.sealed = body::unpad(&bytes.into()).unwrap_or_default();
                 arrivals[at].body = Fetch::Here;
             }
             Ok(None) => {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use tacite_model::Secret;
+use tacite_wire::body;
 use tacite_wire::proto::{RequestUploads, Upload, UploadPermit, UploadPermits};
 
 use super::commands::{Answer, Reply, Waiting};
@@ -102,17 +103,19 @@ impl Engine {
             self.distrust_link(turn);
             return Ok(());
         };
-        let Some(bytes) = sealed_for(turn, copy)? else {
+        let Some(sealed) = sealed_for(turn, copy)? else {
             self.free_lane(copy.recipient_id, copy.message_id);
             return Ok(());
         };
+        let padded = body::pad(&sealed).ok_or(CoreError::Internal("a sealed body that is too long"))?;
         if self.uploads.0.insert(name, copy).is_some() {
             // One name for two bodies.
             self.distrust_link(turn);
             return Ok(());
         }
         let permit = Secret::new(permit.permit.to_vec());
-        turn.effect(Effect::PutBody { depot_url: self.link.depot_url.clone(), name, permit, bytes });
+        let (depot_url, bytes) = (self.link.depot_url.clone(), padded.to_vec());
+        turn.effect(Effect::PutBody { depot_url, name, permit, bytes });
         Ok(())
     }
 }
