@@ -29,6 +29,8 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 const REQUEST_MAX: Duration = Duration::from_mins(1);
 /// Connections to a depot that are kept for the next body.
 const IDLE_CONNECTIONS_MAX: usize = 4;
+/// How long one is kept that has nothing to do: a depot closes it after ten seconds.
+const IDLE_MAX: Duration = Duration::from_secs(5);
 
 /// The way to the depot of one link.
 #[derive(Debug, Clone)]
@@ -67,6 +69,7 @@ impl Depot {
         let connector = builder.https_or_http().enable_http1().wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+            .pool_idle_timeout(IDLE_MAX)
             .http1_max_headers(32)
             .build(connector);
         let scheme = if plain == Plain::Never { "https" } else { "http" };
