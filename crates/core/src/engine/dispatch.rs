@@ -124,7 +124,7 @@ impl Engine {
             && self.link.is_signed_in()
         {
             match problem.code {
-                Code::SESSION_ENDED => return self.end_session(turn, problem),
+                Code::SESSION_ENDED => return self.sign_in_again(turn),
                 // The server has forgotten what this link is; a new one begins in order.
                 Code::LOG_IN_FIRST | Code::STEP_OUT_OF_ORDER => {
                     self.drop_link(turn, None);
@@ -140,7 +140,7 @@ impl Engine {
     fn link_error(&mut self, turn: &mut Turn<'_, '_>, frame: &Frame) -> Result<(), CoreError> {
         let problem = Problem::of_frame(frame);
         match problem.code {
-            Code::SESSION_ENDED if self.link.is_signed_in() => return self.end_session(turn, &problem),
+            Code::SESSION_ENDED if self.link.is_signed_in() => return self.sign_in_again(turn),
             Code::INCOMPATIBLE | Code::DEPLOYMENT_KEY_WRONG => return self.stop_link(turn, &problem),
             // The server closes the link itself, and the link is tried again.
             Code::UNAVAILABLE => {}

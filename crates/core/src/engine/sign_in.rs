@@ -127,7 +127,9 @@ impl Engine {
             refresh_token,
             refresh_expires_at: Timestamp::from_ms(granted.refresh_expires_at_ms),
         })?;
-        self.refresh_at = Some(refresh_time(access_expires_at, turn.now));
+        // The server's clock made both times; how long they are apart does not depend on the device's.
+        let life_ms = access_expires_at.ms_since(frame.header.timestamp);
+        self.refresh_at = Some(refresh_time(turn.now.plus_ms(life_ms), turn.now));
         Ok(Some(granted.administrator))
     }
 
@@ -175,6 +177,14 @@ impl Engine {
         turn.tx.remove_tokens()?;
         self.complete_log_out(turn);
         self.stop_link(turn, problem)
+    }
+
+    /// The server says that the session is over. A device's clock may be wrong about its tokens, so only a refused signature
+    /// decides: it is tried on a new link, after a pause.
+    pub(super) fn sign_in_again(&mut self, turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
+        turn.tx.remove_tokens()?;
+        self.drop_link(turn, None);
+        Ok(())
     }
 
     /// The session goes on, on a new link, with a signature instead of tokens.

@@ -1,8 +1,8 @@
 //! Links: how they begin, break and come back.
 
 use tacite_core::{Core, Event, Input, Intent, LinkStatus, Problem};
-use tacite_model::Secret;
-use tacite_wire::{Code, Opcode};
+use tacite_model::{MessageId, Secret};
+use tacite_wire::{Code, Frame, Header, Opcode, Status, proto};
 
 use crate::server::Mischief;
 use crate::world::World;
@@ -185,6 +185,7 @@ fn a_key_that_does_not_fit_stops_the_tries() {
 fn a_session_that_ends_while_online_is_told() {
     let mut world = World::of_contacts();
     world.server.plan(Opcode::SEND_DIRECT, Mischief::Refuse(Code::SESSION_ENDED, 0));
+    world.server.plan(Opcode::SIGN_IN, Mischief::Refuse(Code::SESSION_ENDED, 0));
     world.send("alice", "bob", "hello");
     world.settle();
     assert_eq!(world.device("alice").link(), LinkStatus::Offline { retry_at: None });
@@ -192,6 +193,28 @@ fn a_session_that_ends_while_online_is_told() {
     let handle = "bob".parse().unwrap();
     let request = world.intend("alice", Intent::RequestContact { handle });
     assert_eq!(world.device("alice").failure(request), "session-ended");
+}
+
+// T70: a device whose clock was set back exchanges its token too late. Its signature is still good.
+#[test]
+fn t70_a_token_that_ends_before_the_device_expects_it_costs_a_new_link_only() {
+    let mut world = World::of_contacts();
+    let header = Header {
+        opcode: Opcode::LINK_ERROR,
+        mnemonic: Opcode::LINK_ERROR.mnemonic().unwrap(),
+        message_id: MessageId::from_bytes([3; 16]),
+        timestamp: world.now,
+        version: 1,
+        status: Status::ERROR,
+        code: Code::SESSION_ENDED,
+        body_bytes: 0,
+    };
+    world.input("alice", Input::Frame(Frame::new(header, &proto::Failure::default()).unwrap()));
+    world.send("bob", "alice", "still there?");
+    world.settle();
+    assert_eq!(world.device("alice").link(), LinkStatus::Level);
+    assert_eq!(world.device("alice").received("bob"), ["still there?"]);
+    assert_eq!(count(&world, Opcode::SIGN_IN), 3);
 }
 
 #[test]

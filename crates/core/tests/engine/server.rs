@@ -230,7 +230,8 @@ impl Server {
         code: Code,
         body: &impl Message,
     ) {
-        let frame = Frame::answer(&to.header, status, code, Timestamp::from_ms(self.clock), body).unwrap();
+        // Its clock agrees with everybody's.
+        let frame = Frame::answer(&to.header, status, code, to.header.timestamp, body).unwrap();
         self.out.push_back((link_id, frame));
     }
 
