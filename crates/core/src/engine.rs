@@ -98,7 +98,10 @@ impl Engine {
                 self.connect_if_wanted(turn)?;
             }
             Input::Intent(request, intent) => self.intend(turn, request, intent)?,
-            Input::LinkOpened => self.link_opened(),
+            Input::LinkOpened => {
+                forget_old_contents(turn)?;
+                self.link_opened();
+            }
             Input::LinkClosed { cause } => self.link_closed(turn, cause)?,
             Input::Frame(frame) => self.receive(turn, &frame)?,
             Input::Timer => self.timer(turn)?,

@@ -44,6 +44,7 @@ pub use sent::SentContent;
 pub use server::Server;
 pub use settings::Settings;
 pub use sync::Cursor;
+pub use timers::TimerSetting;
 pub use transaction::Transaction;
 pub use unreadable::Unreadable;
 pub use vault::Vault;

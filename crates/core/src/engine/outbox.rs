@@ -156,6 +156,7 @@ impl Engine {
         if let Some(lane) = self.lanes.get_mut(&account_id) {
             (lane.retry_at, lane.attempt) = (None, 0);
         }
+        self.reads.resume(account_id);
         Ok(())
     }
 

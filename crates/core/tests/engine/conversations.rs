@@ -227,6 +227,23 @@ fn a_read_that_cannot_be_told_is_told_again() {
 }
 
 #[test]
+fn a_sender_who_comes_back_is_told_at_once_what_was_read() {
+    let mut world = talked("hello");
+    for _ in 0..8 {
+        world.server.plan(Opcode::MARK_READ, Mischief::Refuse(Code::RECIPIENT_AWAY, 3_600_000));
+    }
+    read(&mut world, "bob", "alice");
+    assert_eq!(commands(&world, Opcode::MARK_READ), 1);
+    world.server.mischief.clear();
+    let here =
+        proto::PeerHere { account_id: world.account_id("alice").as_bytes().to_vec().into(), device_id: 1 };
+    let push = Frame::command(Opcode::PEER_HERE, MessageId::from_bytes([0; 16]), world.now, &here).unwrap();
+    world.input("bob", Input::Frame(push));
+    world.settle();
+    assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Read]);
+}
+
+#[test]
 fn a_read_that_is_refused_for_good_is_not_told_again() {
     let mut world = talked("hello");
     world.server.plan(Opcode::MARK_READ, Mischief::Refuse(Code::NOT_A_CONTACT, 0));

@@ -167,6 +167,38 @@ fn a_timer_is_set_for_both_and_shown() {
     assert_eq!(world.device("bob").history("alice").len(), 1, "the line stays");
 }
 
+// C4: both set a timer at once; both end up with the same one.
+#[test]
+fn timers_that_are_set_at_once_agree() {
+    for alice_is_ahead in [false, true] {
+        let mut world = World::of_contacts();
+        world.network_up = false;
+        for (who, after_ms) in [("alice", 1000), ("bob", 2000)] {
+            world.cut(who);
+            let with = if who == "alice" { "bob" } else { "alice" };
+            let timer = Expiry::new(after_ms, ExpiryStart::Read);
+            let now = world.now;
+            if alice_is_ahead == (who == "alice") {
+                world.now = now.plus_ms(HOUR);
+            }
+            world.intend(who, Intent::SetTimer { with: with.parse().unwrap(), timer });
+            world.now = now;
+        }
+        world.network_up = true;
+        world.settle();
+        let expected = Some(Expiry::new(if alice_is_ahead { 1000 } else { 2000 }, ExpiryStart::Read));
+        for (who, with) in [("alice", "bob"), ("bob", "alice")] {
+            let with = with.parse().unwrap();
+            let timer = world.device(who).ask(|tx| queries::timer(tx, &with).unwrap());
+            assert_eq!(timer, expected, "{who}");
+        }
+        // Whoever's clock is behind can still change it.
+        set_timer(&mut world, None);
+        let with = "alice".parse().unwrap();
+        assert_eq!(world.device("bob").ask(|tx| queries::timer(tx, &with).unwrap()), Some(None));
+    }
+}
+
 #[test]
 fn a_timer_has_bounds() {
     let mut world = World::of_contacts();

@@ -3,7 +3,7 @@
 use tacite_model::{Expiry, ExpiryStart, MessageName, Secret, Timestamp};
 
 use super::rows::{ALICE, BOB, CAROL, message, message_id, with_vault};
-use crate::{Message, MessageKind, MessageState, Reaction, SentContent, Settings, Transaction};
+use crate::{Message, MessageKind, MessageState, Reaction, SentContent, Settings, TimerSetting, Transaction};
 
 fn name(id: u8) -> MessageName {
     MessageName { author_id: ALICE, message_id: message_id(id) }
@@ -151,12 +151,34 @@ fn reads_wait_until_their_sender_is_told() {
 fn a_timer_is_one_hour_after_reading_until_it_is_set() {
     with_vault(|tx| {
         assert_eq!(tx.timer(BOB).unwrap(), Some(Expiry::DEFAULT));
-        for timer in [Some(Expiry { after_ms: 5, start: ExpiryStart::Receipt }), None] {
-            tx.set_timer(BOB, timer).unwrap();
-            assert_eq!(tx.timer(BOB).unwrap(), timer);
+        for (expiry, ms) in [(Some(Expiry { after_ms: 5, start: ExpiryStart::Receipt }), 1), (None, 2)] {
+            assert!(tx.set_timer(BOB, TimerSetting { expiry, set_at: at(ms), set_by: ALICE }).unwrap());
+            assert_eq!(tx.timer(BOB).unwrap(), expiry);
         }
         assert_eq!(tx.timer(CAROL).unwrap(), Some(Expiry::DEFAULT));
     });
+}
+
+#[test]
+fn the_latest_timer_counts_in_whichever_order_they_come() {
+    let setting = |after_ms, ms, set_by| TimerSetting {
+        expiry: Expiry::new(after_ms, ExpiryStart::Read),
+        set_at: at(ms),
+        set_by,
+    };
+    let settings = [setting(1, 10, ALICE), setting(2, 10, BOB), setting(3, 9, BOB)];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        with_vault(|tx| {
+            for index in order {
+                tx.set_timer(BOB, settings[index]).unwrap();
+            }
+            assert_eq!(tx.timer(BOB).unwrap(), settings[1].expiry, "{order:?}");
+            assert!(!tx.set_timer(BOB, settings[1]).unwrap(), "the same again changes nothing");
+            assert_eq!(tx.next_timer_at(BOB, at(5)).unwrap(), at(11));
+            assert_eq!(tx.next_timer_at(BOB, at(50)).unwrap(), at(50));
+            assert_eq!(tx.next_timer_at(CAROL, at(5)).unwrap(), at(5));
+        });
+    }
 }
 
 #[test]

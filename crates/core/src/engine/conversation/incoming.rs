@@ -3,10 +3,10 @@
 //! Invariants: nobody changes another's message (T65); what is deleted or has disappeared does not come back, whoever sends it
 //! again (T64); what a content is about must belong to the conversation with its sender.
 
-use tacite_model::limits::EDITS_MAX;
+use tacite_model::limits::{DAY_MS, EDITS_MAX};
 use tacite_model::{Expiry, ExpiryStart, MessageName};
 use tacite_seal::{Body, Content, Reaction};
-use tacite_vault::{Contact, Message, MessageKind, MessageState};
+use tacite_vault::{Contact, Message, MessageKind, MessageState, TimerSetting};
 
 use crate::engine::Turn;
 use crate::{CoreError, Event};
@@ -132,10 +132,13 @@ fn set_timer(
     message: Message,
     timer: Option<Expiry>,
 ) -> Result<(), CoreError> {
-    if turn.tx.timer(contact.account_id)? == timer {
+    let before = turn.tx.timer(contact.account_id)?;
+    // A clock that is far ahead does not win for ever.
+    let set_at = message.sent_at.min(turn.now.plus_ms(DAY_MS));
+    let setting = TimerSetting { expiry: timer, set_at, set_by: contact.account_id };
+    if !turn.tx.set_timer(contact.account_id, setting)? || before == timer {
         return Ok(());
     }
-    turn.tx.set_timer(contact.account_id, timer)?;
     // There is nothing in it to be read.
     let message = Message { kind: MessageKind::Timer, expiry: timer, state: MessageState::Read, ..message };
     turn.tx.add_message(&message)?;

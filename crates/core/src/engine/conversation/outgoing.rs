@@ -3,7 +3,7 @@
 //! Invariants: contents of every kind stand in one chain for each recipient; what is sealed is what is stored here, byte for byte.
 
 use rand_core::CryptoRng;
-use tacite_model::{AccountId, MessageId, MessageName, Secret};
+use tacite_model::{AccountId, MessageId, MessageName, Secret, Timestamp};
 use tacite_seal::{Body, Content, ReceiptKey, Text};
 use tacite_vault::{OutboxEntry, SentContent};
 use zeroize::Zeroizing;
@@ -17,10 +17,21 @@ pub(in crate::engine) fn queue_content(
     recipient_id: AccountId,
     body: Body,
 ) -> Result<Content, CoreError> {
+    let sent_at = turn.now;
+    queue_content_of(turn, recipient_id, body, sent_at)
+}
+
+/// The same with another time than the clock's.
+pub(super) fn queue_content_of(
+    turn: &mut Turn<'_, '_>,
+    recipient_id: AccountId,
+    body: Body,
+    sent_at: Timestamp,
+) -> Result<Content, CoreError> {
     let expiry = if matches!(body, Body::Text(_)) { turn.tx.timer(recipient_id)? } else { None };
     let content = Content {
         message_id: MessageId::random(turn.rng),
-        sent_at: turn.now,
+        sent_at,
         previous_id: turn.tx.last_sent_id(recipient_id)?,
         body,
         receipt_key: random_key(turn.rng),

@@ -43,6 +43,11 @@ impl Reads {
         self.paused.values().map(|pause| pause.retry_at).filter(|at| *at > now).min()
     }
 
+    /// A sender is there now.
+    pub(in crate::engine) fn resume(&mut self, sender_id: AccountId) {
+        self.paused.remove(&sender_id);
+    }
+
     fn is_paused(&self, sender_id: AccountId, now: Timestamp) -> bool {
         self.paused.get(&sender_id).is_some_and(|pause| pause.retry_at > now)
     }

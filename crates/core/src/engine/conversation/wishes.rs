@@ -5,11 +5,11 @@
 use tacite_model::limits::{EDITS_MAX, REACTION_BYTES_MAX, TEXT_BYTES_MAX};
 use tacite_model::{Expiry, Handle, MessageId, MessageName};
 use tacite_seal::{Body, Reaction, Text};
-use tacite_vault::{Contact, Message, MessageKind, MessageState, Standing};
+use tacite_vault::{Contact, Message, MessageKind, MessageState, Standing, TimerSetting};
 use tacite_wire::Code;
 
 use super::incoming::is_alterable;
-use super::outgoing::queue_content;
+use super::outgoing::{queue_content, queue_content_of};
 use super::receipts;
 use crate::contract::{ContactNote, MessageRef};
 use crate::engine::Turn;
@@ -136,8 +136,10 @@ fn set_timer(turn: &mut Turn<'_, '_>, with: &Handle, timer: Option<Expiry>) -> D
     if turn.tx.timer(contact.account_id)? == timer {
         return Ok(Ok(Outcome::Done));
     }
-    turn.tx.set_timer(contact.account_id, timer)?;
-    let content = queue_content(turn, contact.account_id, Body::Timer(timer))?;
+    let set_at = turn.tx.next_timer_at(contact.account_id, turn.now)?;
+    let setting = TimerSetting { expiry: timer, set_at, set_by: turn.account()?.account_id };
+    turn.tx.set_timer(contact.account_id, setting)?;
+    let content = queue_content_of(turn, contact.account_id, Body::Timer(timer), set_at)?;
     let message = Message {
         kind: MessageKind::Timer,
         expiry: timer,
