@@ -151,6 +151,14 @@ pub enum Input {
         /// The messages, in the order of the queue.
         messages: Vec<Fetched>,
     },
+    /// A link was refused something else because a device is away: it is to be told when that is live, as after a refused
+    /// message.
+    Await {
+        /// The link.
+        link: LinkId,
+        /// The device.
+        device: DeviceKey,
+    },
     /// Some time has passed: to be handed in at even intervals, about twice a second.
     Tick,
 }
@@ -200,7 +208,7 @@ pub enum Effect {
         /// The messages.
         messages: Vec<MessageKey>,
     },
-    /// Tell a link that a device is here for which it was refused a message.
+    /// Tell a link that a device is here because of which it was refused something.
     Here {
         /// The link.
         link: LinkId,
@@ -251,6 +259,10 @@ impl Delivery {
         let before = effects.len();
         match input {
             Input::Tick => self.tick(now, effects),
+            Input::Await { link, device } if self.lanes.get(&device).is_some_and(Lane::is_live) => {
+                effects.push(Effect::Here { link, device });
+            }
+            Input::Await { link, device } => self.away.remember(link, device),
             input => self.hand_to_lane(input, now, effects),
         }
         self.remember_the_away(&effects[before..]);
@@ -258,7 +270,7 @@ impl Delivery {
 
     fn hand_to_lane(&mut self, input: Input, now: Timestamp, effects: &mut Vec<Effect>) {
         let device = match &input {
-            Input::Tick => return,
+            Input::Tick | Input::Await { .. } => return,
             Input::Submit(parcel) => parcel.recipient,
             Input::Parked { recipient, .. } => *recipient,
             Input::LinkUp { device, .. }
@@ -285,7 +297,7 @@ impl Delivery {
             Input::Acknowledge { receipts, .. } => lane.acknowledge(&context, receipts, effects),
             Input::Settled { .. } => lane.settled(&context, effects),
             Input::Fetched { link, messages, .. } => lane.fetched(&context, link, messages, effects),
-            Input::Tick => {}
+            Input::Tick | Input::Await { .. } => {}
         }
         debug_assert!(lane.unacknowledged() <= 2 * UNACKNOWLEDGED_MAX, "a window is bounded");
         if lane.is_live() {

@@ -111,7 +111,12 @@ pub(crate) async fn mark_read<P: Parts>(
         hub.accepted(reader.account_id, *sender).await?;
     }
     let advanced = if hub.policy.delivery.mode == DeliveryMode::Direct {
-        if senders.iter().any(|sender| hub.links.of_account(*sender).is_empty()) {
+        let is_away = |sender: &&AccountId| hub.links.of_account(**sender).is_empty();
+        if let Some(sender) = senders.iter().find(is_away) {
+            for device in hub.accounts.devices_of(*sender).await? {
+                let device = DeviceKey { account_id: *sender, device_id: device.device_id };
+                hub.deliver(Input::Await { link: session.link, device });
+            }
             return Err(Code::RECIPIENT_AWAY.into());
         }
         let told = |Receipt { key, proof, .. }| MessageStatus {

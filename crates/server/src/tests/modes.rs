@@ -179,6 +179,11 @@ async fn in_direct_mode_a_message_goes_only_to_who_is_there() {
     assert_eq!(told.state(), DeliveryState::Read);
     alice.leave().await;
     while bob.ask(Opcode::MARK_READ, &read).await.header.code != Code::RECIPIENT_AWAY {}
+    let mut alice = Peer::back(&world, &alice).await;
+    let here: proto::PeerHere = bob.pushed(Opcode::PEER_HERE).await.read().unwrap();
+    assert_eq!((here.account_id, here.device_id), (alice.id(), 1));
+    assert_eq!(bob.ask(Opcode::MARK_READ, &read).await.header.code, Code::DONE);
+    alice.pushed(Opcode::STATE_CHANGED).await;
     let changes = world.hub.router.changes_since(alice.account_id, Cursor::default(), 10).await.unwrap();
     assert!(changes.iter().all(|change| matches!(change, Change::Conversation(_))), "nothing is stored");
 }

@@ -94,3 +94,13 @@ fn what_was_stored_in_another_mode_is_delivered_first() {
     assert_eq!(bench.fetched(BOB_LINK, &[]), [Effect::Level { link: BOB_LINK }, here()]);
     assert_eq!(bench.submit(2), [answer(2, Outcome::Taken), push(BOB_LINK, 2)]);
 }
+
+// Who could not say what was read says it when the author comes.
+#[test]
+fn a_link_that_was_refused_something_else_is_told_as_well() {
+    let mut bench = bench();
+    let waits = || Input::Await { link: ALICE_LINK, device: BOB };
+    assert_eq!(bench.at(1000, waits()), []);
+    assert_eq!(comes(&mut bench, BOB_LINK), [Effect::Level { link: BOB_LINK }, here()]);
+    assert_eq!(bench.at(1000, waits()), [here()], "bob came in the meantime");
+}
