@@ -120,14 +120,17 @@ impl<P: Parts> Hub<P> {
 
     pub(crate) fn receive(self: &Arc<Self>, device: DeviceKey, receipts: Vec<Receipt>, now: Timestamp) {
         let names = receipts.iter().map(|receipt| self.name(&receipt.key, &device)).collect();
-        let recorded = self.router.received(device, receipts, now);
+        let recorded = self.router.received(device, receipts.clone(), now);
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
-            if let Err(error) = hub.settle(recorded, names).await {
-                // It waits on; the device gets it again, recognises it and acknowledges again.
-                store_code(&error);
-            }
-            hub.deliver(Input::Settled { device });
+            let failed = match hub.settle(recorded, names).await {
+                Ok(()) => Vec::new(),
+                Err(error) => {
+                    store_code(&error);
+                    receipts
+                }
+            };
+            hub.deliver(Input::Settled { device, failed });
         });
     }
 

@@ -15,6 +15,9 @@ use super::refusals::Refusals;
 use super::{Effect, Fetched, LinkId, Mode, Outcome, Parcel, Reply};
 use crate::{DeviceKey, Enqueued, MessageKey, MessageStatusState, Receipt};
 
+/// Pause before what could not be recorded is tried again, milliseconds.
+const RECORD_AGAIN_MS: u64 = 5000;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
@@ -33,8 +36,18 @@ pub(super) struct Lane {
     refusals: Refusals,
     /// How often [`Effect::Receive`] is under way.
     settling: usize,
+    unrecorded: Unrecorded,
     level_was_told: bool,
     reading: Reading,
+}
+
+/// What the device has stored and the store could not record (a full disk): tried again for as long as it takes, or the
+/// senders would not hear of it before the device's next link.
+#[derive(Debug, Default)]
+struct Unrecorded {
+    receipts: Vec<Receipt>,
+    /// When to try again.
+    due_at: Timestamp,
 }
 
 /// What the reads of the queue may not have shown.
@@ -84,6 +97,7 @@ impl Lane {
     /// True when forgetting this lane changes nothing.
     pub(super) fn is_idle(&self) -> bool {
         let is_done = self.parking.is_empty() && self.settling == 0 && self.quiet.is_empty();
+        let is_done = is_done && self.unrecorded.receipts.is_empty();
         self.link.is_none() && is_done && self.refusals.is_empty()
     }
 
@@ -231,8 +245,12 @@ impl Lane {
         Some(waiting)
     }
 
-    pub(super) fn settled(&mut self, context: &Context, effects: &mut Vec<Effect>) {
+    pub(super) fn settled(&mut self, context: &Context, failed: Vec<Receipt>, effects: &mut Vec<Effect>) {
         self.settling = self.settling.saturating_sub(1);
+        if !failed.is_empty() {
+            self.unrecorded.receipts.extend(failed);
+            self.unrecorded.due_at = context.now.plus_ms(RECORD_AGAIN_MS);
+        }
         self.advance(context, effects);
     }
 
@@ -276,6 +294,11 @@ impl Lane {
         self.refusals.forget_old(context.now);
         let sent = Outcome::Reached(MessageStatusState::Sent, None);
         effects.extend(self.quiet.drain(..).map(|reply| context.answer(reply, sent)));
+        if !self.unrecorded.receipts.is_empty() && self.unrecorded.due_at <= context.now {
+            self.settling += 1;
+            let receipts = std::mem::take(&mut self.unrecorded.receipts);
+            effects.push(Effect::Receive { device: context.device, receipts });
+        }
         let is_overdue = |parcel: &Parcel| context.now.ms_since(parcel.taken_at) >= ACKNOWLEDGE_MS_MAX;
         if !self.relayed.front().is_some_and(is_overdue) {
             return;

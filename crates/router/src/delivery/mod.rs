@@ -137,10 +137,12 @@ pub enum Input {
         /// The messages, with what it says of each.
         receipts: Vec<Receipt>,
     },
-    /// [`Effect::Receive`] is done, or has failed (then the messages come again at the next link).
+    /// [`Effect::Receive`] is done.
     Settled {
         /// For which device.
         device: DeviceKey,
+        /// What could not be recorded.
+        failed: Vec<Receipt>,
     },
     /// [`Effect::Fetch`] is done; nothing in it means that the queue is empty behind the given place.
     Fetched {
@@ -276,7 +278,7 @@ impl Delivery {
             Input::LinkUp { device, .. }
             | Input::LinkDown { device, .. }
             | Input::Acknowledge { device, .. }
-            | Input::Settled { device }
+            | Input::Settled { device, .. }
             | Input::Fetched { device, .. } => *device,
         };
         let context = Context { device, mode: self.mode, now };
@@ -295,7 +297,7 @@ impl Delivery {
                 lane.parked(&context, sender, key, outcome, effects);
             }
             Input::Acknowledge { receipts, .. } => lane.acknowledge(&context, receipts, effects),
-            Input::Settled { .. } => lane.settled(&context, effects),
+            Input::Settled { failed, .. } => lane.settled(&context, failed, effects),
             Input::Fetched { link, messages, .. } => lane.fetched(&context, link, messages, effects),
             Input::Tick | Input::Await { .. } => {}
         }

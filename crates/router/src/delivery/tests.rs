@@ -220,6 +220,24 @@ fn a_message_that_is_parked_while_the_queue_is_read_is_not_overtaken() {
     assert_eq!(bench.fetched(BOB_LINK, &[2]), [push(BOB_LINK, 2)]);
 }
 
+// C3: the device has it and will not say so again before its next link.
+#[test]
+fn a_receipt_that_could_not_be_recorded_is_tried_again() {
+    let mut bench = Bench::default();
+    bench.submit(1);
+    bench.parked(1);
+    bench.up(BOB_LINK);
+    bench.fetched(BOB_LINK, &[1]);
+    assert_eq!(bench.acknowledge(&[1])[0], receive(&[1]));
+    let Effect::Receive { receipts, .. } = receive(&[1]) else { unreachable!() };
+    bench.at(1000, Input::Settled { device: BOB, failed: receipts });
+    bench.down(BOB_LINK);
+    assert_eq!(bench.at(5999, Input::Tick), []);
+    assert_eq!(bench.at(6000, Input::Tick), [receive(&[1])]);
+    bench.at(6000, Input::Settled { device: BOB, failed: Vec::new() });
+    assert_eq!(bench.at(12_000, Input::Tick), []);
+}
+
 // What is sent without a pause keeps nobody from getting what waits.
 #[test]
 fn a_device_drains_its_queue_while_more_is_parked_all_the_time() {
@@ -233,7 +251,7 @@ fn a_device_drains_its_queue_while_more_is_parked_all_the_time() {
         assert_eq!(bench.fetched(BOB_LINK, &[number]), [push(BOB_LINK, number)]);
         let effects = bench.acknowledge(&[number]);
         assert_eq!(effects, [receive(&[number]), fetch(BOB_LINK, u64::from(number))], "{number}");
-        bench.at(1000, Input::Settled { device: BOB });
+        bench.at(1000, Input::Settled { device: BOB, failed: Vec::new() });
     }
 }
 
@@ -289,7 +307,7 @@ fn a_message_whose_body_comes_later_is_not_left_behind() {
     bench.submit(1);
     bench.parked(1);
     assert_eq!(bench.acknowledge(&[2]), [receive(&[2])]);
-    assert_eq!(bench.at(1000, Input::Settled { device: BOB }), [fetch(BOB_LINK, 0)]);
+    assert_eq!(bench.at(1000, Input::Settled { device: BOB, failed: Vec::new() }), [fetch(BOB_LINK, 0)]);
 }
 
 #[test]
@@ -366,7 +384,7 @@ fn the_queue_is_read_again_only_after_acknowledgements_are_recorded() {
     // The acknowledgement comes late: after parking began.
     assert_eq!(bench.acknowledge(&[1]), [receive(&[1])]);
     assert_eq!(bench.parked(1), [answer(1, SENT)]);
-    assert_eq!(bench.at(1000, Input::Settled { device: BOB }), [fetch(BOB_LINK, 0)]);
+    assert_eq!(bench.at(1000, Input::Settled { device: BOB, failed: Vec::new() }), [fetch(BOB_LINK, 0)]);
 }
 
 // T30: what the device says to prove it goes to the sender unchanged, relayed or not.

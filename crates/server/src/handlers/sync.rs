@@ -12,7 +12,7 @@ use tacite_wire::{Code, Frame};
 use super::{contacts, finished};
 use crate::dispatch::Handled;
 use crate::hub::{Hub, Parts};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, store_code};
 use crate::session::Session;
 
 pub(crate) async fn sync<P: Parts>(
@@ -52,6 +52,9 @@ pub(crate) async fn sync<P: Parts>(
 
 /// The highest generation that the device sent on earlier links. Each page of one link gets the same answer, although the
 /// first has made this link's own generation known.
+///
+/// On a full disk a generation that is new cannot be noted, and the device is refused: without the note an old copy of its
+/// vault would go unnoticed and use keys again.
 async fn known_generation<P: Parts>(
     hub: &Arc<Hub<P>>,
     session: &mut Session,
@@ -76,7 +79,10 @@ async fn forget_synced<P: Parts>(
     since: Cursor,
 ) -> Result<(), Refusal> {
     if since > Cursor::default() && hub.accounts.devices_of(account_id).await?.len() == 1 {
-        hub.router.forget_synced(account_id, since).await?;
+        // What cannot be forgotten now, on a full disk, is forgotten later; nobody is kept away for it.
+        if let Err(error) = hub.router.forget_synced(account_id, since).await {
+            store_code(&error);
+        }
     }
     Ok(())
 }

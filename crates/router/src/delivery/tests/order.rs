@@ -205,7 +205,7 @@ impl Schedule {
                         row.waits = false;
                     }
                 }
-                self.reports.push(Input::Settled { device: BOB });
+                self.reports.push(Input::Settled { device: BOB, failed: Vec::new() });
             }
             None => {}
         }
