@@ -95,6 +95,19 @@ impl Server {
         Ok(())
     }
 
+    /// The operating system's number for it, while it is up.
+    pub fn process_id(&self) -> Result<u32> {
+        self.running.as_ref().map(Running::process_id).context("the server is down")
+    }
+
+    /// `tacited verify-blind` on its data and logs; `options`: more for its command line.
+    pub fn audit(&self, options: &[&str]) -> Result<Finished> {
+        let mut command = Command::new(&self.binaries.tacited);
+        command.arg("verify-blind").arg("--data-dir").arg(self.data());
+        command.arg("--log").arg(log_file(&self.directory)).args(options);
+        Finished::of(&mut command)
+    }
+
     /// Its data directory.
     #[must_use]
     pub fn data(&self) -> PathBuf {
