@@ -147,3 +147,6 @@ fn refusal(answer: &Response<Incoming>) -> Problem {
     let retry_after_ms = seconds.map(|seconds| seconds.saturating_mul(1000));
     Problem { retry_after_ms, ..problem::depot_refused(answer.status()) }
 }
+
+#[cfg(test)]
+mod tests;
