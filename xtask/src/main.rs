@@ -8,6 +8,7 @@
 mod demo;
 mod prerequisites;
 mod requirements;
+mod sim;
 mod test;
 mod tidy;
 mod up;
@@ -23,6 +24,8 @@ cargo xtask COMMAND
   up                            build and run a server on this machine, and say what to do next
   demo [--json]                 two people meet through a real server, from scratch
   test                          formatting, house rules, lints, the wasm build and all tests; what CI runs
+  sim --seed N                  one simulated world, step by step
+  sim --seeds COUNT [--from N]  many worlds, and their sum; --plant NAME breaks them on purpose
   tidy                          the house rules alone
   requirements [--json]         run the tests named in docs/requirements.toml and print what is done
   requirements --check-names    only check that every named test exists
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
 fn dispatch(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["test"] => test::run(),
+        ["sim", options @ ..] => sim::run(options),
         ["tidy"] => tidy::run(),
         ["up"] => up::run(),
         ["demo"] => demo::run(Output::Text),

@@ -11,16 +11,18 @@ use tacite_model::{Handle, MessageId};
 use crate::person::NAMES;
 use crate::world::World;
 
+/// What may be told where single frames get lost.
+const MESSAGES_MISSING: &str = "messages-missing";
 /// What may be told in a world in which an old copy of a vault came back.
-const TOLD_AFTER_RESTORING: [&str; 3] = ["vault-restored", "message-unreadable", "messages-missing"];
+const TOLD_AFTER_RESTORING: [&str; 3] = ["vault-restored", "message-unreadable", MESSAGES_MISSING];
 /// Messages of one conversation that are looked at: more than there ever are.
 const HISTORY_MAX: u32 = 100_000;
 
 impl World {
     /// What is not quiet yet; `None`: the world is at rest.
     pub(crate) fn unrest(&mut self) -> Option<String> {
-        if self.agenda.has_frames() {
-            return Some(String::from("frames are on their way"));
+        if self.agenda.has_messages() {
+            return Some(String::from("messages are on their way"));
         }
         if self.has_trips() {
             return Some(String::from("somebody waits for the depot"));
@@ -38,6 +40,17 @@ impl World {
             }
             for peer in &handles {
                 let history = history(&mut person.vault, peer);
+                let unreported = person.vault.transaction().and_then(|tx| tx.read_senders());
+                if !unreported.is_ok_and(|senders| senders.is_empty()) {
+                    return Some(format!("{name} has not reported what was read"));
+                }
+                let held = person.vault.transaction().and_then(|tx| {
+                    let contact = tx.contact_by_handle(peer)?;
+                    contact.map_or(Ok(0), |contact| tx.held_count(contact.account_id))
+                });
+                if held.ok() != Some(0) {
+                    return Some(format!("{name} holds messages of {peer} back"));
+                }
                 let open = history.iter().find(|row| row.outgoing && !is_settled(row.state));
                 if let Some(open) = open {
                     return Some(format!("message {} of {name} to {peer} is {:?}", number(open), open.state));
@@ -81,7 +94,8 @@ impl World {
 
     /// What a person may be told by the way without anything being wrong.
     fn may_be_told(&self, word: &str) -> bool {
-        self.truth.was_restored() && TOLD_AFTER_RESTORING.contains(&word)
+        (self.truth.was_restored() && TOLD_AFTER_RESTORING.contains(&word))
+            || (self.hostile.is_on() && word == MESSAGES_MISSING)
     }
 
     /// One person's messages to another.
@@ -101,7 +115,7 @@ impl World {
         for row in &received {
             if row.state == MessageState::Unreadable {
                 faults.push(format!("{way}: message {} cannot be read", row.message_id));
-            } else if !texts.insert(row.text.as_str()) {
+            } else if !row.deleted && !texts.insert(number(row)) {
                 faults.push(format!("{way}: message {} stands twice: doubled", number(row)));
             }
         }
@@ -111,7 +125,7 @@ impl World {
                 self.truth.destroyed.contains(&(from, id)) || self.truth.destroyed.contains(&(to, id));
             let own = sent.iter().find(|row| row.message_id == id);
             let is_told = own.is_some_and(|row| is_given_up(row.state));
-            let has_come = arrived.get(&id).is_some_and(|row| row.text == typed.text);
+            let has_come = arrived.get(&id).is_some_and(|row| row.text == typed.text || is_changed(row));
             if !has_come && !is_told && !is_excused {
                 faults.push(format!("{way}: message {} is lost", last_word(&typed.text)));
             }
@@ -125,6 +139,13 @@ impl World {
             }
             if is_given_up(row.state) && !self.truth.was_restored() {
                 faults.push(format!("{way}: message {} was given up", number(row)));
+            }
+        }
+        for row in &sent {
+            if let Some(came) = arrived.get(&row.message_id).filter(|came| !is_same(row, came))
+                && !self.truth.was_restored()
+            {
+                faults.push(format!("{way}: message {} differs: {}", number(came), difference(row, came)));
             }
         }
         let in_order: Vec<MessageId> =
@@ -144,6 +165,35 @@ impl World {
 pub(crate) fn history(vault: &mut Vault, peer: &Handle) -> Vec<MessageView> {
     let read = vault.transaction().and_then(|tx| queries::history(&tx, peer, HISTORY_MAX));
     read.ok().flatten().unwrap_or_default()
+}
+
+/// Whether its author has changed it since.
+const fn is_changed(row: &MessageView) -> bool {
+    row.edits > 0 || row.deleted
+}
+
+/// Whether both sides see the same.
+fn is_same(sent: &MessageView, came: &MessageView) -> bool {
+    difference(sent, came).is_empty()
+}
+
+/// What the two sides see differently.
+fn difference(sent: &MessageView, came: &MessageView) -> &'static str {
+    let reaction = |row: &MessageView, own: bool| {
+        row.reactions.iter().find(|reaction| reaction.own == own).map(|reaction| reaction.emoji.clone())
+    };
+    let is_read = |row: &MessageView| row.state == MessageState::Read;
+    if sent.deleted != came.deleted {
+        "deleted"
+    } else if (&sent.text, sent.edits) != (&came.text, came.edits) {
+        "edited"
+    } else if [true, false].into_iter().any(|own| reaction(sent, own) != reaction(came, !own)) {
+        "reactions"
+    } else if is_read(sent) != is_read(came) {
+        "read"
+    } else {
+        ""
+    }
 }
 
 fn is_text(row: &MessageView) -> bool {

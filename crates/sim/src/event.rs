@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use tacite_server::LinkMessage;
+use tacite_wire::{HEADER_BYTES, Header, Opcode};
 
 use crate::plan::Act;
 
@@ -70,6 +71,20 @@ impl Happening {
     }
 }
 
+/// Whether a frame carries a message or tells of one.
+fn concerns_message(bytes: &Bytes) -> bool {
+    let opcode = bytes.first_chunk::<HEADER_BYTES>().map(|header| Header::decode(header).opcode);
+    opcode.is_some_and(|opcode| MESSAGE_OPCODES.contains(&opcode))
+}
+
+const MESSAGE_OPCODES: [Opcode; 5] = [
+    Opcode::SEND_DIRECT,
+    Opcode::DIRECT_RECEIVED,
+    Opcode::ACKNOWLEDGE,
+    Opcode::MARK_READ,
+    Opcode::STATE_CHANGED,
+];
+
 /// All that is to come.
 #[derive(Default)]
 pub(crate) struct Agenda {
@@ -100,11 +115,12 @@ impl Agenda {
         self.happenings.pop_first().map(|(_, happening)| happening)
     }
 
-    /// Whether any frame is on its way.
-    pub(crate) fn has_frames(&self) -> bool {
+    /// Whether any message, or news of one, is on its way.
+    pub(crate) fn has_messages(&self) -> bool {
         self.happenings.values().any(|happening| match happening {
-            Happening::Up(..) | Happening::Establish(_) | Happening::Opened(_) => true,
-            Happening::Down(_, message) => matches!(message, LinkMessage::Binary(_)),
+            Happening::Up(_, bytes) | Happening::Down(_, LinkMessage::Binary(bytes)) => {
+                concerns_message(bytes)
+            }
             _ => false,
         })
     }

@@ -20,6 +20,7 @@ mod plan;
 mod plant;
 mod server;
 mod store;
+mod talk;
 mod template;
 mod trace;
 mod transport;

@@ -25,7 +25,6 @@ struct Wanted {
 }
 
 fn main() -> ExitCode {
-    let out = io::stdout();
     let wanted = match Wanted::parse(std::env::args().skip(1)) {
         Ok(wanted) => wanted,
         Err(what) => {
@@ -34,8 +33,8 @@ fn main() -> ExitCode {
         }
     };
     let told = match (wanted.seed, wanted.seeds) {
-        (Some(seed), None) => one(seed, wanted.plant, &mut out.lock()),
-        (None, Some(count)) => many(count, &wanted, &mut out.lock()),
+        (Some(seed), None) => one(seed, wanted.plant, &mut io::stdout()),
+        (None, Some(count)) => many(count, &wanted, &mut io::stdout()),
         _ => writeln!(io::stderr(), "{HELP}").map(|()| false),
     };
     // A reader who is gone has seen enough.
@@ -67,7 +66,7 @@ impl Wanted {
 
 /// One world, step by step.
 fn one(seed: u64, plant: Option<Plant>, out: &mut dyn Write) -> io::Result<bool> {
-    let report = run(seed, plant, Some(Box::new(io::stderr())));
+    let report = run(seed, plant, Some(Box::new(io::stdout())));
     for what in &report.wrong {
         writeln!(out, "seed {seed}: {what}")?;
     }

@@ -170,9 +170,14 @@ impl World {
             }
             None => None,
         };
+        let sends_early = self.plant == Some(Plant::SendBeforeCommit) && person.crash.is_some();
+        let mut crash = crash;
         let handled = person.vault.transaction().map_err(|error| error.to_string()).and_then(|mut tx| {
             let handled = person.core.handle(&mut tx, input, now, &mut person.rng);
             let effects = handled.map_err(|error| error.to_string())?;
+            if sends_early && effects.iter().any(is_message) {
+                crash = Some(Crash::BeforeCommit);
+            }
             if crash != Some(Crash::BeforeCommit) {
                 tx.commit().map_err(|error| error.to_string())?;
             }
@@ -288,31 +293,6 @@ impl World {
         }
     }
 
-    /// Somebody types and sends.
-    pub(crate) fn write(&mut self, from: usize, to: usize) {
-        if !self.people[from].runs {
-            return;
-        }
-        let text = self.truth.compose(from, to, self.next_request(from), &mut self.dice);
-        self.tell(format_args!("{} writes message {} to {}", NAMES[from], self.truth.count() - 1, NAMES[to]));
-        let to = self.people[to].handle.clone();
-        self.intend(from, send_text(to, text));
-    }
-
-    /// Somebody asks to become a contact; asked again if a program died over it.
-    pub(crate) fn meet(&mut self, asker: usize, other: usize) {
-        self.wishes.insert((asker, other));
-        let handle = self.people[other].handle.clone();
-        self.tell(format_args!("{} asks {handle} to become a contact", NAMES[asker]));
-        self.intend(asker, Intent::RequestContact { handle });
-    }
-
-    /// Somebody accepts a request.
-    pub(crate) fn accept(&mut self, index: usize, asker: usize) {
-        let handle = self.people[asker].handle.clone();
-        self.intend(index, Intent::AcceptContact { handle });
-    }
-
     /// What people do and what befalls their devices.
     pub(crate) fn act(&mut self, act: Act) {
         if act.is_fault() {
@@ -321,6 +301,7 @@ impl World {
         }
         match act {
             Act::Write { from, to } => self.write(from, to),
+            Act::Gesture { person, peer, gesture } => self.gesture(person, peer, gesture),
             Act::Meet { asker, asked } => self.meet(asker, asked),
             Act::Come(person) => {
                 self.people[person].wants = true;
@@ -343,12 +324,15 @@ impl World {
         }
     }
 
+    /// The program is closed meanwhile: a copy of an open vault has the generation of its link.
     fn back_up(&mut self, index: usize) {
         self.tell(format_args!("{} copies the vault", NAMES[index]));
+        self.stop(index);
         match self.people[index].vault.snapshot() {
             Ok(bytes) => self.people[index].backup = Some(bytes),
             Err(error) => self.wrong(format!("a vault cannot be copied: {error}")),
         }
+        self.start(index);
     }
 
     /// The old copy comes back in place of the vault.
@@ -366,9 +350,9 @@ impl World {
     }
 }
 
-/// The intent to send a text.
-pub(crate) fn send_text(to: Handle, text: String) -> Intent {
-    Intent::SendText { to, text, reply_to: None }
+/// Whether an effect sends a message.
+fn is_message(effect: &Effect) -> bool {
+    matches!(effect, Effect::Send(frame) if frame.header.opcode == Opcode::SEND_DIRECT)
 }
 
 /// A planted fault: what was written and not sent is gone.

@@ -47,6 +47,8 @@ impl Hostile {
 pub(crate) enum Act {
     /// Somebody writes to somebody.
     Write { from: usize, to: usize },
+    /// Somebody does something in the conversation with somebody.
+    Gesture { person: usize, peer: usize, gesture: Gesture },
     /// Somebody asks somebody to become a contact.
     Meet { asker: usize, asked: usize },
     /// Somebody opens the program.
@@ -71,6 +73,19 @@ pub(crate) enum Act {
     Restore(usize),
 }
 
+/// What somebody does with messages that are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gesture {
+    /// Looks at all of them.
+    Read,
+    /// Reacts to one.
+    React,
+    /// Changes one's own.
+    Edit,
+    /// Deletes one's own.
+    Delete,
+}
+
 /// Where a program dies while it handles an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Crash {
@@ -87,7 +102,12 @@ impl Act {
     pub(crate) const fn is_fault(self) -> bool {
         !matches!(
             self,
-            Self::Write { .. } | Self::Meet { .. } | Self::Come(_) | Self::Go(_) | Self::BackUp(_)
+            Self::Write { .. }
+                | Self::Gesture { .. }
+                | Self::Meet { .. }
+                | Self::Come(_)
+                | Self::Go(_)
+                | Self::BackUp(_)
         )
     }
 }
@@ -134,6 +154,7 @@ impl Plan {
         plan.draw_people(&mut dice);
         plan.draw_writing(&mut dice);
         plan.draw_faults(&mut dice);
+        plan.draw_gestures(&mut dice);
         plan
     }
 
@@ -172,6 +193,20 @@ impl Plan {
                 let (from, to) = if turned { (to, from) } else { (from, to) };
                 self.add(at_ms, Act::Write { from, to });
                 at_ms = (at_ms + dice.below(pace_ms) + 1).min(self.heals_at_ms);
+            }
+        }
+    }
+
+    /// What is read disappears an hour later: not in worlds in which clocks jump, where nobody could say when that is.
+    fn draw_gestures(&mut self, dice: &mut Dice) {
+        let clocks_jump = self.acts.iter().any(|(_, act)| matches!(act, Act::SetClock { .. }));
+        let gestures = [Gesture::React, Gesture::Edit, Gesture::Delete, Gesture::Read, Gesture::Read];
+        let gestures = if clocks_jump { &gestures[..3] } else { &gestures[..] };
+        if dice.per_mille(500) {
+            for _ in 0..dice.between(1, 12) {
+                let (at_ms, person) = (dice.below(self.heals_at_ms), dice.index(self.people));
+                let peer = (person + 1 + dice.index(self.people - 1)) % self.people;
+                self.add(at_ms, Act::Gesture { person, peer, gesture: *dice.pick(gestures) });
             }
         }
     }

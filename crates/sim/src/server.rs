@@ -76,6 +76,7 @@ impl Server {
             max_messages_per_sec: self.messages_per_second,
             deployment_key: None,
             delivery: Delivery { mode: self.mode, ..Delivery::default() },
+            depot_url: String::new(),
         };
         let node = Node::start(
             Accounts::new(settings, keys, accounts),

@@ -62,12 +62,17 @@ impl Truth {
     /// A text that nobody has typed before; its number is its last word.
     pub(crate) fn compose(&mut self, from: usize, to: usize, request: RequestId, dice: &mut Dice) -> String {
         let number = self.typed.len();
-        let filling = if dice.per_mille(50) { dice.below(FILLING_MAX) } else { dice.below(20) };
-        let filling = "x".repeat(usize::try_from(filling).unwrap_or_default());
-        let text = format!("{} {filling} {number}", self.marker);
+        let text = self.compose_again(&number.to_string(), dice);
         self.requests.insert((from, request.0), number);
         self.typed.push(Typed { from, to, text: text.clone(), accepted: None });
         text
+    }
+
+    /// Another text under a number that was used before.
+    pub(crate) fn compose_again(&self, number: &str, dice: &mut Dice) -> String {
+        let filling = if dice.per_mille(50) { dice.below(FILLING_MAX) } else { dice.below(20) };
+        let filling = "x".repeat(usize::try_from(filling).unwrap_or_default());
+        format!("{} {filling} {number}", self.marker)
     }
 
     /// A view was told something; `Err`: it must not have been.

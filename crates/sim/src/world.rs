@@ -30,10 +30,10 @@ use crate::wiretap::Wiretap;
 pub(crate) const EPOCH: Timestamp = Timestamp::from_ms(1_800_000_000_000);
 /// A healed world must be at rest after so long, milliseconds: longer than every pause of a client.
 const REST_MS_MAX: u64 = 40 * 60_000;
-/// For so long it must stay at rest, milliseconds.
-const REST_MS: u64 = 10_000;
+/// For so long it must stay at rest, milliseconds: longer than a client waits for what is missing.
+const REST_MS: u64 = 70_000;
 /// How often a healed world is looked at, milliseconds.
-const LOOK_MS: u64 = 1000;
+const LOOK_MS: u64 = 5000;
 /// More happenings than any world has that comes to rest.
 const HAPPENINGS_MAX: u64 = 1_000_000;
 
@@ -268,7 +268,7 @@ impl World {
             self.wrong(format!("the world does not come to rest: {unrest}"));
             self.is_over = true;
         }
-        if looked_for_ms.is_multiple_of(30 * LOOK_MS) {
+        if looked_for_ms.is_multiple_of(6 * LOOK_MS) {
             self.wish_again();
         }
         self.after(LOOK_MS, Happening::Look);

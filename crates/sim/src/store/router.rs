@@ -10,7 +10,7 @@ use super::{Slow, Written};
 use crate::plant::Plant;
 
 /// How coarse the times are that a planted record of changes keeps, milliseconds.
-const COARSE_MS: u64 = 10_000;
+const COARSE_MS: u64 = 120_000;
 
 impl<S: Store> Store for Slow<S> {
     async fn request(
