@@ -8,6 +8,8 @@
 
 pub mod binaries;
 pub mod canary;
+#[cfg(target_os = "linux")]
+pub mod memory;
 pub mod mode;
 pub mod person;
 pub mod process;

@@ -32,7 +32,7 @@ impl Depot {
     }
 }
 
-// E1, E3, T80
+// E1, E3, T80: also the memory of the processes.
 #[test]
 fn two_people_talk_and_each_process_has_its_own_database_only() -> Result<()> {
     let (binaries, place) = (Binaries::build()?, tempfile::tempdir()?);
@@ -62,6 +62,7 @@ fn two_people_talk_and_each_process_has_its_own_database_only() -> Result<()> {
     let empty = place.path().join("empty.toml");
     fs::write(&empty, "")?;
     audit(&binaries, &depot_place.join("data"), &empty, &depot_place.join("log"), &["--part", "depot"])?;
+    let sealed = waiting(&depot_place.join("data/depot.db"))?;
     let heard = world.deliver(&alice, &bob)?;
     ensure!(heard.iter().any(|message| message.text == SAID), "{heard:?}");
 
@@ -76,9 +77,31 @@ fn two_people_talk_and_each_process_has_its_own_database_only() -> Result<()> {
     };
     assert_eq!(databases(&server_place)?, ["accounts.db", "router.db"]);
     assert_eq!(databases(&depot_place)?, ["depot.db"]);
+    // It has been put, announced, fetched and acknowledged, and the rest of the server has seen none of it.
+    #[cfg(target_os = "linux")]
+    {
+        use tacite_e2e::memory;
+
+        let of_server = memory::of(world.server.process_id()?)?;
+        ensure!(memory::holds(&of_server, b"alice"), "not the server's memory");
+        ensure!(
+            !memory::holds(&of_server, &sealed),
+            "sealed bytes stand in the memory of the router's process"
+        );
+        let of_depot = memory::of(depot.process.process_id())?;
+        ensure!(!memory::holds(&of_depot, b"alice") && !memory::holds(&of_depot, SAID.as_bytes()));
+    }
     depot.process.terminate()?;
     ensure!(depot.process.wait()?.1.success());
     Ok(())
+}
+
+/// Bytes from the middle of the one body that waits.
+fn waiting(database: &Path) -> Result<Vec<u8>> {
+    let connection = rusqlite::Connection::open(database)?;
+    let body: Vec<u8> = connection.query_row("SELECT body FROM bodies", [], |row| row.get(0))?;
+    ensure!(body.len() >= 256, "{} bytes", body.len());
+    Ok(body[128..152].to_vec())
 }
 
 /// Both hold, each by itself.

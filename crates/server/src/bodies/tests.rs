@@ -10,7 +10,9 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{PutError, Uploads};
-use crate::tests::World;
+use crate::settings::Policy;
+use crate::tests::peer::Peer;
+use crate::tests::{World, policy};
 use crate::{http, listener};
 
 const NAME: BodyName = BodyName([0x5A; 32]);
@@ -109,6 +111,19 @@ async fn t46_a_name_cannot_be_guessed_or_spelt_otherwise() {
             assert_eq!(ask(&world, &request(method, spelling, headers, b"")).await.0, 400, "{spelling}");
         }
     }
+}
+
+// E1: where the depot is apart, its door is not here, and clients are told where it is.
+#[tokio::test]
+async fn a_server_whose_depot_is_apart_has_no_door_of_its_own() {
+    let depot_url = String::from("https://depot.example:7879");
+    let world = World::with_policy(Policy { depot_url: depot_url.clone(), ..policy() }).await;
+    assert_eq!(Peer::connect(&world, None).await.connected.depot_url, depot_url);
+    let mut stream = TcpStream::connect(world.address).await.unwrap();
+    stream.write_all(&request("GET", &to_text(&NAME.0), "", b"")).await.unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.unwrap();
+    assert!(bytes.starts_with(b"HTTP/1.1 404"));
 }
 
 #[tokio::test]
