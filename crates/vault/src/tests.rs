@@ -2,5 +2,6 @@
 
 mod conversations;
 mod erasing;
+mod order;
 mod rows;
 mod vault;
