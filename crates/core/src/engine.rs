@@ -148,9 +148,11 @@ impl Engine {
     }
 
     fn tell_status(&mut self, turn: &mut Turn<'_, '_>) {
-        if let Some(status) = self.link.changed_status() {
-            turn.tell(Event::Link(status));
+        let Some(mut status) = self.link.changed_status() else { return };
+        if let LinkStatus::Offline { retry_at: Some(retry_at) } = &mut status {
+            *retry_at = turn.on_clock(*retry_at);
         }
+        turn.tell(Event::Link(status));
     }
 
     /// Asks the driver for the earliest time at which something is to be done.

@@ -57,7 +57,7 @@ const SOFTWARE: &str = concat!("tacite ", env!("CARGO_PKG_VERSION"));
 /// Erases the messages whose time is over, for a program that looks into a vault without driving an engine. An engine does it
 /// by itself.
 pub fn erase_expired(tx: &Transaction<'_>, now: Timestamp) -> Result<(), CoreError> {
-    engine::erase_expired(tx, now).map(drop)
+    engine::erase_expired(tx, now)
 }
 
 /// The engine of one profile. Everything in it may be lost at any time; the vault is the truth.
@@ -114,7 +114,7 @@ impl Core {
             self.engine = before;
         }
         let before = self.engine.clone();
-        let mut turn = Turn::new(tx, now, rng);
+        let mut turn = Turn::new(tx, now, rng)?;
         match self.engine.handle(&mut turn, input) {
             Ok(()) => {
                 let effects = turn.into_effects();
@@ -129,7 +129,7 @@ impl Core {
         }
     }
 
-    /// How the link stands.
+    /// How the link stands; a time in it is the vault's own, which differs from the clock's if that was set back.
     #[must_use]
     pub fn link(&self) -> LinkStatus {
         self.engine.link_status()

@@ -118,7 +118,7 @@ impl Engine {
         waiting: Waiting,
         body: &impl Message,
     ) -> Result<(), CoreError> {
-        let frame = Frame::command(waiting.opcode(), message_id, turn.now, body)
+        let frame = Frame::command(waiting.opcode(), message_id, turn.clock, body)
             .map_err(|_| CoreError::Internal("a command does not fit a frame"))?;
         turn.send(frame);
         self.link.waiting.insert(message_id, waiting);

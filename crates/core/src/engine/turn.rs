@@ -11,14 +11,28 @@ use crate::{CoreError, Effect, Event, Problem};
 /// What one call of `handle` works with.
 pub(crate) struct Turn<'t, 'v> {
     pub(crate) tx: &'t Transaction<'v>,
+    /// The vault's own time, by which everything is planned: it never steps back, whatever the device's clock does (T70).
     pub(crate) now: Timestamp,
+    /// What the device's clock shows: for people, and for others.
+    pub(crate) clock: Timestamp,
     pub(crate) rng: &'t mut dyn CryptoRng,
     effects: Vec<Effect>,
 }
 
 impl<'t, 'v> Turn<'t, 'v> {
-    pub(crate) fn new(tx: &'t Transaction<'v>, now: Timestamp, rng: &'t mut dyn CryptoRng) -> Self {
-        Self { tx, now, rng, effects: Vec::new() }
+    /// `clock`: what the device's clock shows.
+    pub(crate) fn new(
+        tx: &'t Transaction<'v>,
+        clock: Timestamp,
+        rng: &'t mut dyn CryptoRng,
+    ) -> Result<Self, CoreError> {
+        let now = tx.own_time(clock)?;
+        Ok(Self { tx, now, clock, rng, effects: Vec::new() })
+    }
+
+    /// What the device's clock will show at a time of the vault, if it is not set meanwhile.
+    pub(crate) fn on_clock(&self, at: Timestamp) -> Timestamp {
+        self.clock.plus_ms(at.ms_since(self.now))
     }
 
     pub(crate) fn into_effects(self) -> Vec<Effect> {
@@ -42,7 +56,7 @@ impl<'t, 'v> Turn<'t, 'v> {
     }
 
     pub(crate) fn wake_at(&mut self, at: Timestamp) {
-        self.effects.push(Effect::WakeAt(at));
+        self.effects.push(Effect::WakeAt(self.on_clock(at)));
     }
 
     /// Tells that a message has changed.

@@ -217,6 +217,25 @@ fn t70_a_token_that_ends_before_the_device_expects_it_costs_a_new_link_only() {
     assert_eq!(count(&world, Opcode::SIGN_IN), 3);
 }
 
+// T70: what was planned stays as far away as it was, however far the clock is set back.
+#[test]
+fn t70_a_clock_that_is_set_back_keeps_nobody_offline() {
+    let mut world = World::of_contacts();
+    world.cut("alice");
+    let LinkStatus::Offline { retry_at: Some(retry_at) } = world.device("alice").link() else {
+        panic!("alice is to try again");
+    };
+    let pause_ms = retry_at.ms_since(world.now);
+    world.now = world.now.minus_ms(24 * 3_600_000);
+    // As a driver does that counts the time itself.
+    world.now = world.now.plus_ms(pause_ms);
+    world.input("alice", Input::Timer);
+    world.send("bob", "alice", "still there?");
+    world.settle();
+    assert_eq!(world.device("alice").link(), LinkStatus::Level);
+    assert_eq!(world.device("alice").received("bob"), ["still there?"]);
+}
+
 #[test]
 fn a_server_that_says_nothing_is_left() {
     for opcode in [Opcode::HELLO, Opcode::SIGN_IN, Opcode::SYNC, Opcode::SEND_DIRECT, Opcode::FETCH_KEYS] {

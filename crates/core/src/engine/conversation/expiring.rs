@@ -18,12 +18,20 @@ const LOOK_MS_MIN: u64 = 5 * 60_000;
 /// … and otherwise by such a part of the time that is left.
 const LOOKS: u64 = 64;
 
-/// Erases what is due by now; returns it without its text.
-pub(crate) fn erase_expired(tx: &Transaction<'_>, now: Timestamp) -> Result<Vec<Message>, CoreError> {
+/// Erases what is due when the device's clock shows `clock`.
+pub(crate) fn erase_expired(tx: &Transaction<'_>, clock: Timestamp) -> Result<(), CoreError> {
+    if tx.next_expiry()?.is_some() {
+        erase_due(tx, tx.own_time(clock)?)?;
+    }
+    Ok(())
+}
+
+/// Erases what is due; returns it without its text.
+fn erase_due(tx: &Transaction<'_>, now: Timestamp) -> Result<Vec<Message>, CoreError> {
     if tx.next_expiry()?.is_none() {
         return Ok(Vec::new());
     }
-    let mut expired = tx.expired_messages(tx.own_time(now)?)?;
+    let mut expired = tx.expired_messages(now)?;
     for message in &mut expired {
         tx.erase_message(message.name())?;
         message.text = String::new();
@@ -33,7 +41,7 @@ pub(crate) fn erase_expired(tx: &Transaction<'_>, now: Timestamp) -> Result<Vec<
 
 /// Erases what is due and tells it.
 pub(in crate::engine) fn sweep(turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
-    for message in erase_expired(turn.tx, turn.now)? {
+    for message in erase_due(turn.tx, turn.now)? {
         if let Some(contact) = turn.tx.contact(message.peer_id)? {
             turn.tell(Event::MessageErased {
                 peer: contact.handle,
@@ -57,8 +65,7 @@ pub(in crate::engine) fn next_look_at(
     turn: &Turn<'_, '_>,
     planned: Option<Timestamp>,
 ) -> Result<Option<Timestamp>, CoreError> {
-    let Some(expiry) = turn.tx.next_expiry()? else { return Ok(None) };
-    let expires_at = turn.tx.clock_at(expiry)?;
+    let Some(expires_at) = turn.tx.next_expiry()? else { return Ok(None) };
     let pause_ms = (expires_at.ms_since(turn.now) / LOOKS).max(LOOK_MS_MIN);
     let look_at = turn.now.plus_ms(pause_ms).min(expires_at);
     // Inputs that follow each other closely do not move the timer each time.
@@ -85,6 +92,5 @@ pub(super) fn count_proven(turn: &Turn<'_, '_>, message: &Message) -> Result<(),
 }
 
 fn count(turn: &Turn<'_, '_>, name: MessageName, wait_ms: u64) -> Result<(), CoreError> {
-    let expires_at = turn.tx.own_time(turn.now)?.plus_ms(wait_ms);
-    Ok(turn.tx.expire_message_at(name, expires_at)?)
+    Ok(turn.tx.expire_message_at(name, turn.now.plus_ms(wait_ms))?)
 }

@@ -59,8 +59,8 @@ pub(in crate::engine) fn incoming(turn: &Turn<'_, '_>, name: MessageName, text: 
         peer_id: name.author_id,
         outgoing: false,
         text,
-        sent_at: turn.now,
-        stored_at: turn.now,
+        sent_at: turn.clock,
+        stored_at: turn.clock,
         state: MessageState::Received,
         kind: MessageKind::Text,
         reply_to: None,
@@ -86,7 +86,7 @@ fn show(
     }
     turn.tx.set_receipt_key(name, receipt_key)?;
     if let Some(Expiry { after_ms, start: ExpiryStart::Receipt }) = message.expiry {
-        let expires_at = turn.tx.own_time(turn.now)?.plus_ms(after_ms);
+        let expires_at = turn.now.plus_ms(after_ms);
         turn.tx.expire_message_at(name, expires_at)?;
         message.expires_at = Some(expires_at);
     }
@@ -134,7 +134,7 @@ fn set_timer(
 ) -> Result<(), CoreError> {
     let before = turn.tx.timer(contact.account_id)?;
     // A clock that is far ahead does not win for ever.
-    let set_at = message.sent_at.min(turn.now.plus_ms(DAY_MS));
+    let set_at = message.sent_at.min(turn.clock.plus_ms(DAY_MS));
     let setting = TimerSetting { expiry: timer, set_at, set_by: contact.account_id };
     if !turn.tx.set_timer(contact.account_id, setting)? || before == timer {
         return Ok(());

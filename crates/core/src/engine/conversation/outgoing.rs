@@ -17,7 +17,7 @@ pub(in crate::engine) fn queue_content(
     recipient_id: AccountId,
     body: Body,
 ) -> Result<Content, CoreError> {
-    let sent_at = turn.now;
+    let sent_at = turn.clock;
     queue_content_of(turn, recipient_id, body, sent_at)
 }
 

@@ -136,7 +136,7 @@ fn set_timer(turn: &mut Turn<'_, '_>, with: &Handle, timer: Option<Expiry>) -> D
     if turn.tx.timer(contact.account_id)? == timer {
         return Ok(Ok(Outcome::Done));
     }
-    let set_at = turn.tx.next_timer_at(contact.account_id, turn.now)?;
+    let set_at = turn.tx.next_timer_at(contact.account_id, turn.clock)?;
     let setting = TimerSetting { expiry: timer, set_at, set_by: turn.account()?.account_id };
     turn.tx.set_timer(contact.account_id, setting)?;
     let content = queue_content_of(turn, contact.account_id, Body::Timer(timer), set_at)?;

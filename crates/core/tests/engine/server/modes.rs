@@ -19,9 +19,23 @@ pub(crate) struct Modes {
     /// Bodies that the depot loses instead of keeping them.
     pub(crate) loses: usize,
     /// Whose messages to whom are refused, since which, and why.
-    refusals: BTreeMap<(AccountId, AccountId), (MessageId, Code)>,
+    refusals: BTreeMap<(AccountId, AccountId), Refusal>,
     /// Who is to be told that somebody is there.
     awaited: BTreeSet<(AccountId, AccountId)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Refusal {
+    since: MessageId,
+    code: Code,
+    /// How many more are refused. (A real server counts a minute: what was refused may never come again.)
+    left: u32,
+}
+
+impl Refusal {
+    fn new(since: MessageId, code: Code) -> Self {
+        Self { since, code, left: 10 }
+    }
 }
 
 impl Server {
@@ -58,7 +72,7 @@ impl Server {
         let envelope: Envelope = frame.read().unwrap();
         let recipient_id = AccountId::try_from(envelope.recipient_id.as_ref()).unwrap();
         let lane = (sender_of(frame), recipient_id);
-        self.modes.refusals.entry(lane).or_insert((frame.header.message_id, code));
+        self.modes.refusals.entry(lane).or_insert(Refusal::new(frame.header.message_id, code));
     }
 
     /// Why a message is refused before it has a place.
@@ -70,9 +84,10 @@ impl Server {
     ) -> Option<Code> {
         let recipient_id = AccountId::try_from(envelope.recipient_id.as_ref()).unwrap();
         let lane = (sender_id, recipient_id);
-        if let Some((since, code)) = self.modes.refusals.get(&lane).copied() {
-            if since != message_id {
-                return Some(code);
+        if let Some(refusal) = self.modes.refusals.get_mut(&lane) {
+            if refusal.since != message_id && refusal.left > 0 {
+                refusal.left -= 1;
+                return Some(refusal.code);
             }
             self.modes.refusals.remove(&lane);
         }
@@ -88,7 +103,7 @@ impl Server {
             return Some(Code::BODY_MISSING);
         }
         if self.mode == DeliveryMode::Direct && self.links_of(recipient_id).is_empty() {
-            self.modes.refusals.insert(lane, (message_id, Code::RECIPIENT_AWAY));
+            self.modes.refusals.insert(lane, Refusal::new(message_id, Code::RECIPIENT_AWAY));
             self.modes.awaited.insert(lane);
             return Some(Code::RECIPIENT_AWAY);
         }
@@ -100,7 +115,7 @@ impl Server {
         for (message_id, frame) in self.queues.remove(&recipient_id).unwrap_or_default() {
             let sender_id = sender_of(&frame);
             let lane = (sender_id, recipient_id);
-            self.modes.refusals.entry(lane).or_insert((message_id, Code::RECIPIENT_AWAY));
+            self.modes.refusals.entry(lane).or_insert(Refusal::new(message_id, Code::RECIPIENT_AWAY));
             self.modes.awaited.insert(lane);
             if let Some((link_id, command)) =
                 self.places.remove(&(sender_id, message_id)).and_then(|place| place.open)
