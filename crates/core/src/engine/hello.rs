@@ -104,7 +104,7 @@ impl Engine {
                 self.close_link(turn, super::link::Then::Anew);
                 Ok(())
             }
-            None if greeting.signed_in => self.signed_in_by_token(turn),
+            None if greeting.signed_in => self.signed_in_by_token(turn, answer.frame.header.timestamp),
             None => self.sign_in(turn, &greeting),
         }
     }

@@ -32,8 +32,10 @@ pub(super) fn signature(account: &Account, greeting: &Greeting) -> Vec<u8> {
     SigningKey::from_bytes(account.login_key.expose()).sign(&text).to_bytes().to_vec()
 }
 
-fn refresh_time(expires_at: Timestamp, now: Timestamp) -> Timestamp {
-    expires_at.minus_ms(REFRESH_BEFORE_MS).max(now.plus_ms(REFRESH_PAUSE_MS))
+/// When to exchange a token. It expires by the server's clock, with which the device's need not agree (T70).
+fn refresh_time(expires_at: Timestamp, server_now: Timestamp, now: Timestamp) -> Timestamp {
+    let left_ms = expires_at.ms_since(server_now);
+    now.plus_ms(left_ms.saturating_sub(REFRESH_BEFORE_MS).max(REFRESH_PAUSE_MS))
 }
 
 impl Engine {
@@ -92,10 +94,14 @@ impl Engine {
         self.signed_in(turn)
     }
 
-    /// The token at the upgrade was accepted.
-    pub(super) fn signed_in_by_token(&mut self, turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
-        let expires_at = turn.tx.tokens()?.map(|tokens| tokens.access_expires_at);
-        self.refresh_at = expires_at.map(|at| refresh_time(at, turn.now));
+    /// The token at the upgrade was accepted. `server_now`: the server's clock.
+    pub(super) fn signed_in_by_token(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        server_now: Timestamp,
+    ) -> Result<(), CoreError> {
+        let tokens = turn.tx.tokens()?;
+        self.refresh_at = tokens.map(|tokens| refresh_time(tokens.access_expires_at, server_now, turn.now));
         self.signed_in(turn)
     }
 
@@ -127,9 +133,7 @@ impl Engine {
             refresh_token,
             refresh_expires_at: Timestamp::from_ms(granted.refresh_expires_at_ms),
         })?;
-        // The server's clock made both times; how long they are apart does not depend on the device's.
-        let life_ms = access_expires_at.ms_since(frame.header.timestamp);
-        self.refresh_at = Some(refresh_time(turn.now.plus_ms(life_ms), turn.now));
+        self.refresh_at = Some(refresh_time(access_expires_at, frame.header.timestamp, turn.now));
         Ok(Some(granted.administrator))
     }
 
