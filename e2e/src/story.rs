@@ -135,9 +135,8 @@ impl Story {
 
     /// Both devices hold the same conversation, each message once, and each author knows that all were read.
     fn agree(&self, world: &World, alice: &Person, bob: &Person, say: &mut dyn FnMut(&str)) -> Result<()> {
-        // What was read is told to an author who was away at the next meeting.
-        world.deliver(alice, bob)?;
-        world.deliver(bob, alice)?;
+        world.until_read(alice, bob)?;
+        world.until_read(bob, alice)?;
         let texts =
             |messages: Vec<Message>| messages.into_iter().map(|message| message.text).collect::<Vec<_>>();
         let expected: Vec<_> = self.sent.iter().map(|message| message.text.clone()).collect();

@@ -71,6 +71,28 @@ impl World {
         Ok(heard)
     }
 
+    /// Until `author` knows of everything they wrote to `reader`, who has heard it all, that it was read.
+    pub fn until_read(&self, author: &Person, reader: &Person) -> Result<()> {
+        if self.mode != Mode::Direct {
+            // The word waits on the server.
+            reader.listen_until_level()?;
+            author.listen_until_level()?;
+            return Ok(());
+        }
+        // The word reaches only who is there.
+        let is_open = |message: &&Message| message.outgoing && message.state != "read";
+        let mut open = author.history(reader)?.iter().filter(is_open).count();
+        let telling = reader.start(&["listen"])?;
+        let mut hearing = author.start(&["listen", "--events"])?;
+        while open > 0 {
+            let line: serde_json::Value = serde_json::from_str(&hearing.next_line()?)?;
+            let is_read = line["event"] == "message-changed" && line["state"] == "read";
+            open -= usize::from(is_read && line["outgoing"] == true);
+        }
+        hearing.kill()?;
+        telling.kill()
+    }
+
     /// The directory of everything.
     #[must_use]
     pub fn directory(&self) -> &Path {

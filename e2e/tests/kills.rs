@@ -157,8 +157,7 @@ fn hearing_survives_a_kill_at_each_stage(mode: Mode) -> Result<()> {
     }
     world.deliver(&alice, &bob)?;
     assert_eq!(heard(&bob.history(&alice)?), texts);
-    // That they were read is told at the next meeting.
-    world.deliver(&bob, &alice)?;
+    world.until_read(&alice, &bob)?;
     let states: Vec<_> = alice.history(&bob)?.into_iter().filter(|message| message.state != "read").collect();
     assert_eq!(states, [], "these are not known as read");
     Ok(())

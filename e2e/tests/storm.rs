@@ -36,11 +36,14 @@ fn others(messages: &[Message]) -> Vec<&str> {
     messages.iter().filter(|message| !message.outgoing).map(|message| message.text.as_str()).collect()
 }
 
-/// Until every message of both has left its outbox; then both look once more.
+/// Until every message of both has come and each author knows that it was read.
 fn settle(world: &World, alice: &Person, bob: &Person) -> Result<()> {
-    world.deliver(alice, bob)?;
-    world.deliver(bob, alice)?;
-    world.deliver(alice, bob)?;
+    for (author, reader) in [(alice, bob), (bob, alice)] {
+        world.deliver(author, reader)?;
+    }
+    for (author, reader) in [(alice, bob), (bob, alice)] {
+        world.until_read(author, reader)?;
+    }
     Ok(())
 }
 
