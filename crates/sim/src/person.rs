@@ -82,12 +82,14 @@ impl World {
 
     /// A person's program begins, unless it runs.
     pub(crate) fn start(&mut self, index: usize) {
+        let now = self.time_of(index);
         let person = &mut self.people[index];
         if person.runs || !person.wants {
             return;
         }
         person.runs = true;
         person.life += 1;
+        person.looked_at = now;
         if self.plant == Some(Plant::DropOutboxAtRestart) {
             drop_outbox(&mut person.vault);
         }

@@ -3,7 +3,7 @@
 //! Invariants: everything that happens follows from the seed (and the code); faults end when the world heals, and what must
 //! hold is checked once it has come to rest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tacite_core::Vault;
@@ -289,15 +289,16 @@ impl World {
         }
     }
 
-    /// A vault was replaced by an older copy: what it lacks is nobody's fault.
+    /// A vault was replaced by an older copy: what it lacks is nobody's fault, nor what it has again.
     pub(crate) fn note_restored(&mut self, index: usize, mut old: Vault) {
         let mut lacking = Vec::new();
         for peer in 0..self.people.len() {
             let handle = self.people[peer].handle.clone();
             let kept = history(&mut self.people[index].vault, &handle);
-            let kept: BTreeSet<_> = kept.into_iter().map(|row| row.message_id).collect();
-            let had = history(&mut old, &handle).into_iter().map(|row| row.message_id);
-            lacking.extend(had.filter(|id| !kept.contains(id)));
+            let kept: BTreeMap<_, _> = kept.into_iter().map(|row| (row.message_id, row.deleted)).collect();
+            let had = history(&mut old, &handle).into_iter();
+            let differs = had.filter(|row| kept.get(&row.message_id) != Some(&row.deleted));
+            lacking.extend(differs.map(|row| row.message_id));
         }
         self.truth.restored(index, lacking);
     }
