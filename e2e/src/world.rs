@@ -71,26 +71,17 @@ impl World {
         Ok(heard)
     }
 
-    /// Until `author` knows of everything they wrote to `reader`, who has heard it all, that it was read.
-    pub fn until_read(&self, author: &Person, reader: &Person) -> Result<()> {
-        if self.mode != Mode::Direct {
-            // The word waits on the server.
-            reader.listen_until_level()?;
-            author.listen_until_level()?;
-            return Ok(());
-        }
-        // The word reaches only who is there.
-        let is_open = |message: &&Message| message.outgoing && message.state != "read";
-        let mut open = author.history(reader)?.iter().filter(is_open).count();
-        let telling = reader.start(&["listen"])?;
-        let mut hearing = author.start(&["listen", "--events"])?;
-        while open > 0 {
-            let line: serde_json::Value = serde_json::from_str(&hearing.next_line()?)?;
-            let is_read = line["event"] == "message-changed" && line["state"] == "read";
-            open -= usize::from(is_read && line["outgoing"] == true);
-        }
-        hearing.kill()?;
-        telling.kill()
+    /// Lets `author` hear how far their messages have come with `reader`, who has heard them all.
+    pub fn tell_states(&self, author: &Person, reader: &Person) -> Result<()> {
+        self.deliver(author, reader)?;
+        author.listen_until_level().map(drop)
+    }
+
+    /// The first of `author`'s messages to `reader` that is not told to have come as far as the mode promises.
+    pub fn first_open(&self, author: &Person, reader: &Person) -> Result<Option<Message>> {
+        let is_open =
+            |message: &Message| message.outgoing && !self.mode.last_states().contains(&&*message.state);
+        Ok(author.history(reader)?.into_iter().find(is_open))
     }
 
     /// The directory of everything.
