@@ -14,7 +14,8 @@ use crate::world::World;
 /// What may be told where single frames get lost.
 const MESSAGES_MISSING: &str = "messages-missing";
 /// What may be told in a world in which an old copy of a vault came back.
-const TOLD_AFTER_RESTORING: [&str; 3] = ["vault-restored", "message-unreadable", MESSAGES_MISSING];
+const TOLD_AFTER_RESTORING: [&str; 4] =
+    ["vault-restored", "message-unreadable", "asked-too-often", MESSAGES_MISSING];
 /// Messages of one conversation that are looked at: more than there ever are.
 const HISTORY_MAX: u32 = 100_000;
 
