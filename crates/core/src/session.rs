@@ -2,7 +2,7 @@
 //!
 //! Invariants: a session's record is written in the transaction that its ciphertext or plaintext belongs to; used one-time
 //! prekeys are deleted there too; a peer's identity key, once known, must stay the same; a frozen session opens and never
-//! seals.
+//! seals; one that a peer began with retired prekeys is frozen from the first message on.
 
 pub(crate) mod prekeys;
 
@@ -103,7 +103,7 @@ pub(crate) fn open(
     rng: &mut dyn CryptoRng,
 ) -> Result<Result<Opened, OpenError>, CoreError> {
     let mut record = load(tx, peer)?;
-    let opened = open_in(tx, &mut record, party, peer, known_identity, sealed, rng)?;
+    let opened = open_in(VaultPrekeys::new(tx), &mut record, party, peer, known_identity, sealed, rng)?;
     if opened.is_ok() {
         save(tx, peer, &record)?;
     }
@@ -113,18 +113,26 @@ pub(crate) fn open(
     for position in tx.frozen_sessions(peer.account_id, peer.device_id)? {
         let Some(bytes) = tx.frozen_session(position)? else { continue };
         let mut record = read(&bytes)?;
-        let thawed = open_in(tx, &mut record, party, peer, known_identity, sealed, rng)?;
+        let prekeys = VaultPrekeys::with_retired(tx);
+        let thawed = open_in(prekeys, &mut record, party, peer, known_identity, sealed, rng)?;
         if thawed.is_ok() {
             tx.save_frozen_session(position, &record.to_bytes())?;
             return Ok(thawed);
         }
+    }
+    // The vault that this one is a copy of may have gone on in this session: here nothing is sealed in it.
+    let mut record = SessionRecord::empty();
+    let prekeys = VaultPrekeys::with_retired(tx);
+    let opened = open_in(prekeys, &mut record, party, peer, known_identity, sealed, rng)?;
+    if opened.is_ok() {
+        tx.add_frozen_session(peer.account_id, peer.device_id, &record.to_bytes())?;
     }
     Ok(opened)
 }
 
 /// Opens a sealed body in one record, which is not stored here; used prekeys are struck out.
 fn open_in(
-    tx: &Transaction<'_>,
+    mut prekeys: VaultPrekeys<'_, '_>,
     record: &mut SessionRecord,
     party: &Party,
     peer: Peer,
@@ -132,7 +140,7 @@ fn open_in(
     sealed: &Sealed,
     rng: &mut dyn CryptoRng,
 ) -> Result<Result<Opened, OpenError>, CoreError> {
-    let remote = address(peer);
+    let (remote, tx) = (address(peer), prekeys.tx);
     let refused = Cell::new(None);
     let trust = |key: &PublicKey| {
         let is_known = known_identity.is_none_or(|known| known == key.encode());
@@ -144,7 +152,6 @@ fn open_in(
             .decrypt_whisper(&party.local(), &remote, &sealed.message, rng, &trust)
             .map(|plaintext| (plaintext, record.remote_identity().map(PublicKey::encode), None)),
         SealKind::Prekey => {
-            let mut prekeys = VaultPrekeys::new(tx);
             let decrypted =
                 record.decrypt_prekey(&party.local(), &remote, &sealed.message, &mut prekeys, rng, &trust);
             prekeys.into_result()?;

@@ -92,6 +92,12 @@ impl Transaction<'_> {
         self.first(&sql, &[name.author_id.as_bytes(), name.message_id.as_bytes()], read_held)
     }
 
+    /// The held content that came under this id, which is another than its own if it was sent again.
+    pub fn held_that_came_as(&self, carried: MessageName) -> Result<Option<Held>, VaultError> {
+        let sql = format!("SELECT {HELD} FROM held WHERE sender_id = ?1 AND carried_id = ?2");
+        self.first(&sql, &[carried.author_id.as_bytes(), carried.message_id.as_bytes()], read_held)
+    }
+
     /// A held content that was told right after this one.
     pub fn held_behind(&self, name: MessageName) -> Result<Option<Held>, VaultError> {
         let sql = format!("SELECT {HELD} FROM held WHERE sender_id = ?1 AND previous_id = ?2 LIMIT 1");

@@ -5,7 +5,7 @@
 //! server knows a higher one; then it tells a count of its own. Nothing is lost if an answer is.
 //!
 //! Invariants: nothing is sealed on a link before the server has taken that link's count; in an older copy no session that
-//! was there is ever sealed in again; every copy that opens a link after another one did notices it.
+//! was there, or that begins with prekeys that were there, is ever sealed in again; every copy that opens a link after another one did notices it.
 
 use super::{Engine, Turn, healing, keys};
 use crate::{CoreError, Problem};

@@ -66,7 +66,10 @@ impl Engine {
         envelope: &Envelope,
     ) -> Result<(), CoreError> {
         let proof = if turn.tx.is_seen(name.author_id, name.message_id)? {
-            known_proof(turn, name)?
+            match order::key_of_held(turn, name)? {
+                Some(key) => proof_of_receipt(turn, name.message_id, &key).map(Some)?,
+                None => known_proof(turn, name)?,
+            }
         } else {
             self.receive_content(turn, name, envelope)?
         };

@@ -175,9 +175,11 @@ impl Engine {
     }
 }
 
-/// Makes new signed and last-resort keys, under ids that no other key ever had, and has all published keys replaced.
+/// Retires all keys that are here, makes new signed and last-resort ones, under ids that no other key ever had, and has all
+/// published keys replaced.
 pub(super) fn renew_all(turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
     let account = turn.account()?;
+    turn.tx.retire_prekeys()?;
     turn.tx.restart_prekey_ids(turn.rng.next_u32())?;
     let maker = PrekeyMaker::new(turn.tx, &account, turn.now)?;
     maker.signed(turn.rng)?;

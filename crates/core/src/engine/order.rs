@@ -9,7 +9,7 @@
 
 use tacite_model::limits::HELD_MESSAGES_MAX;
 use tacite_model::{AccountId, DeviceId, MessageId, MessageName, Secret, Timestamp};
-use tacite_seal::{Body, Content};
+use tacite_seal::{Body, Content, ReceiptKey};
 use tacite_vault::{Contact, Gap, Held};
 
 use super::Turn;
@@ -73,6 +73,16 @@ pub(super) fn take(
     let applied = put(turn, contact, device_id, content, &place)?;
     release_behind(turn, contact, name)?;
     Ok(applied)
+}
+
+/// The receipt key of a text that came under this id and is held.
+pub(super) fn key_of_held(
+    turn: &Turn<'_, '_>,
+    carried: MessageName,
+) -> Result<Option<ReceiptKey>, CoreError> {
+    let Some(held) = turn.tx.held_that_came_as(carried)? else { return Ok(None) };
+    let content = reopen(&held)?;
+    Ok(matches!(content.body, Body::Text(_)).then_some(content.receipt_key))
 }
 
 /// A content is not to be waited for any more: it was given up, or stands as one that cannot be read.

@@ -58,7 +58,7 @@ impl<'a, 'v> PrekeyMaker<'a, 'v> {
 
     fn store(&self, kind: PrekeyKind, id: u32, record: Vec<u8>) -> Result<(), CoreError> {
         let record = Secret::new(record);
-        let prekey = Prekey { kind, id, record, created_at: self.now, published: false };
+        let prekey = Prekey { kind, id, record, created_at: self.now, published: false, retired: false };
         Ok(self.tx.add_prekey(&prekey)?)
     }
 }
@@ -85,14 +85,22 @@ fn public_kyber(record: &KyberPreKeyRecord) -> SignedPrekey {
 
 /// The vault's prekeys, for a session that a peer begins.
 pub(super) struct VaultPrekeys<'a, 'v> {
-    tx: &'a Transaction<'v>,
+    pub(super) tx: &'a Transaction<'v>,
+    /// Whether retired ones are found too.
+    retired: bool,
     /// The trait cannot say that the vault failed; it is said afterwards.
     failure: Option<VaultError>,
 }
 
 impl<'a, 'v> VaultPrekeys<'a, 'v> {
+    /// Those for a session in which we may answer.
     pub(super) fn new(tx: &'a Transaction<'v>) -> Self {
-        Self { tx, failure: None }
+        Self { tx, retired: false, failure: None }
+    }
+
+    /// All, for a session that is frozen.
+    pub(super) fn with_retired(tx: &'a Transaction<'v>) -> Self {
+        Self { tx, retired: true, failure: None }
     }
 
     /// Whether the vault answered every question.
@@ -108,7 +116,9 @@ impl<'a, 'v> VaultPrekeys<'a, 'v> {
     ) -> Option<T> {
         match self.tx.prekey(id) {
             Ok(prekey) => {
-                let prekey = prekey.filter(|prekey| kinds.contains(&prekey.kind))?;
+                let is_wanted =
+                    |prekey: &Prekey| kinds.contains(&prekey.kind) && (self.retired || !prekey.retired);
+                let prekey = prekey.filter(is_wanted)?;
                 read(prekey.record.expose()).ok()
             }
             Err(error) => {

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use tacite_core::{Input, MessageState};
 use tacite_model::limits::HELD_MESSAGES_MAX;
+use tacite_wire::proto::Acknowledge;
 use tacite_wire::{Code, Frame, Opcode};
 
 use crate::server::Mischief;
@@ -104,6 +105,26 @@ fn t15_what_is_held_is_on_disk() {
     assert_eq!(world.device("bob").told(), ["0"]);
     deliver(&mut world, &one);
     assert_eq!(world.device("bob").told(), ["0", "1", "2"]);
+}
+
+// C3: its first acknowledgement may have been lost.
+#[test]
+fn a_held_message_that_comes_again_is_acknowledged_with_the_same_proof() {
+    let mut world = of_a_conversation();
+    lose(&mut world, "1");
+    let two = lose(&mut world, "2");
+    let mut proofs = Vec::new();
+    for _ in 0..2 {
+        let before = world.sent.len();
+        deliver(&mut world, &two);
+        let acknowledged = |frame: &&Frame| frame.header.opcode == Opcode::ACKNOWLEDGE;
+        let frame = world.sent[before..].iter().find(acknowledged).expect("acknowledged").clone();
+        let messages = frame.read::<Acknowledge>().unwrap().messages;
+        assert!(messages[0].proof.len() == 16 && !messages[0].silent);
+        proofs.push(messages[0].proof.clone());
+        while world.step() {}
+    }
+    assert_eq!(proofs[0], proofs[1]);
 }
 
 /// Bob has got everything but these; alice is away, so nobody answers; he waits no longer.
