@@ -1,7 +1,8 @@
 //! Private prekeys, by id.
 //!
 //! Invariants: ids are unique over all kinds, because a message names a Kyber key without saying whether it is one-time
-//! or last-resort; a used one-time key is deleted in the transaction that stores the session it made.
+//! or last-resort; a used one-time key is deleted in the transaction that stores the session it made; a retired key is
+//! never published (again), and never becomes an ordinary one.
 
 use tacite_model::{Secret, Timestamp};
 
@@ -45,13 +46,15 @@ pub struct Prekey {
     pub created_at: Timestamp,
     /// Whether the server has confirmed that it has the public half.
     pub published: bool,
+    /// Whether it is older than the last restoration of the vault: sessions may have begun with it of which nothing is here.
+    pub retired: bool,
 }
 
 impl Transaction<'_> {
     /// Stores a prekey under an id that is not in use.
     pub fn add_prekey(&self, prekey: &Prekey) -> Result<(), VaultError> {
-        let sql =
-            "INSERT INTO prekeys (kind, id, record, created_at_ms, published) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let sql = "INSERT INTO prekeys (kind, id, record, created_at_ms, published, retired) \
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         self.execute(
             sql,
             &[
@@ -60,6 +63,7 @@ impl Transaction<'_> {
                 prekey.record.expose(),
                 &column::time_value(prekey.created_at),
                 &prekey.published,
+                &prekey.retired,
             ],
         )?;
         Ok(())
@@ -67,20 +71,26 @@ impl Transaction<'_> {
 
     /// The prekey with this id.
     pub fn prekey(&self, id: u32) -> Result<Option<Prekey>, VaultError> {
-        let sql = "SELECT kind, id, record, created_at_ms, published FROM prekeys WHERE id = ?1";
+        let sql = "SELECT kind, id, record, created_at_ms, published, retired FROM prekeys WHERE id = ?1";
         self.first(sql, &[&id], read_prekey)
     }
 
-    /// The newest prekey of a kind.
+    /// The newest prekey of a kind that is not retired.
     pub fn newest_prekey(&self, kind: PrekeyKind) -> Result<Option<Prekey>, VaultError> {
-        let sql = "SELECT kind, id, record, created_at_ms, published FROM prekeys WHERE kind = ?1 \
-            ORDER BY created_at_ms DESC, rowid DESC LIMIT 1";
+        let sql = "SELECT kind, id, record, created_at_ms, published, retired FROM prekeys \
+            WHERE kind = ?1 AND retired = 0 ORDER BY created_at_ms DESC, rowid DESC LIMIT 1";
         self.first(sql, &[&kind.as_str()], read_prekey)
     }
 
     /// Notes that the server has the public half.
     pub fn set_prekey_published(&self, id: u32) -> Result<(), VaultError> {
         self.execute("UPDATE prekeys SET published = 1 WHERE id = ?1", &[&id])?;
+        Ok(())
+    }
+
+    /// Retires all prekeys that are here: first messages under way can be opened with them, but they are not published again.
+    pub fn retire_prekeys(&self) -> Result<(), VaultError> {
+        self.execute("UPDATE prekeys SET retired = 1", &[])?;
         Ok(())
     }
 
@@ -148,5 +158,6 @@ fn read_prekey(row: &rusqlite::Row<'_>) -> Result<Prekey, VaultError> {
         record: Secret::new(row.get("record")?),
         created_at: column::time(row, "created_at_ms")?,
         published: row.get("published")?,
+        retired: row.get("retired")?,
     })
 }

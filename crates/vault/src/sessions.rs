@@ -55,6 +55,22 @@ impl Transaction<'_> {
             SELECT account_id, device_id, record FROM sessions WHERE account_id = ?1 AND device_id = ?2";
         self.execute(copy, values)?;
         self.remove_session(account_id, device_id)?;
+        self.trim_frozen_sessions(account_id, device_id)
+    }
+
+    /// Stores one more frozen record: of a session that must never be sealed in.
+    pub fn add_frozen_session(
+        &self,
+        account_id: AccountId,
+        device_id: DeviceId,
+        record: &[u8],
+    ) -> Result<(), VaultError> {
+        let sql = "INSERT INTO frozen_sessions (account_id, device_id, record) VALUES (?1, ?2, ?3)";
+        self.execute(sql, &[account_id.as_bytes(), &device_id.value(), &record])?;
+        self.trim_frozen_sessions(account_id, device_id)
+    }
+
+    fn trim_frozen_sessions(&self, account_id: AccountId, device_id: DeviceId) -> Result<(), VaultError> {
         let trim = "DELETE FROM frozen_sessions WHERE account_id = ?1 AND device_id = ?2 AND position NOT IN \
             (SELECT position FROM frozen_sessions WHERE account_id = ?1 AND device_id = ?2 \
              ORDER BY position DESC LIMIT ?3)";

@@ -133,7 +133,7 @@ fn t54_a_refresh_token_can_be_taken_once() {
 
 fn prekey(kind: PrekeyKind, id: u32, created_at: u64) -> Prekey {
     let created_at = Timestamp::from_ms(created_at);
-    Prekey { kind, id, record: Secret::new(vec![1, 9]), created_at, published: false }
+    Prekey { kind, id, record: Secret::new(vec![1, 9]), created_at, published: false, retired: false }
 }
 
 #[test]
@@ -149,6 +149,21 @@ fn prekeys_are_found_by_id_and_by_age() {
         assert_eq!(tx.remove_prekeys_before(PrekeyKind::Signed, Timestamp::from_ms(100)).unwrap(), 2);
         assert!(tx.prekey(1).unwrap().is_none() && tx.prekey(2).unwrap().is_some());
         assert!(tx.newest_prekey(PrekeyKind::Kyber).unwrap().is_none());
+    });
+}
+
+// T21: also if the clock was set back meanwhile.
+#[test]
+fn t21_a_retired_prekey_is_found_and_never_the_newest() {
+    with_vault(|tx| {
+        tx.add_prekey(&prekey(PrekeyKind::Signed, 1, 30)).unwrap();
+        tx.retire_prekeys().unwrap();
+        assert!(tx.newest_prekey(PrekeyKind::Signed).unwrap().is_none());
+        tx.add_prekey(&prekey(PrekeyKind::Signed, 2, 10)).unwrap();
+        assert_eq!(tx.newest_prekey(PrekeyKind::Signed).unwrap().unwrap().id, 2);
+        assert!(tx.prekey(1).unwrap().unwrap().retired && !tx.prekey(2).unwrap().unwrap().retired);
+        assert_eq!(tx.remove_prekeys_before(PrekeyKind::Signed, Timestamp::from_ms(100)).unwrap(), 1);
+        assert!(tx.prekey(1).unwrap().is_none() && tx.prekey(2).unwrap().is_some());
     });
 }
 
