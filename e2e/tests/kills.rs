@@ -9,7 +9,6 @@ use anyhow::{Context as _, Result, ensure};
 use tacite_e2e::{Message, Mode, Person, Proxy, Weather, World, in_each_mode};
 
 in_each_mode!(
-    becoming_contacts_survives_a_kill_at_each_stage,
     sending_survives_a_kill_at_each_stage,
     hearing_survives_a_kill_at_each_stage,
     a_conversation_survives_a_server_that_is_killed_again_and_again,
@@ -38,6 +37,16 @@ fn stop_after(world: &World, person: &mut Person, pieces: usize, arguments: &[&s
     running.kill()?;
     person.connect_by_way_of(Some(world.server.address()));
     Ok(stopped)
+}
+
+/// At which pieces of traffic a command is killed: at each one inline; where the same takes several connections, at every third,
+/// each time beginning elsewhere.
+fn stages(mode: Mode) -> impl Iterator<Item = usize> {
+    match mode {
+        Mode::Inline => (0..).step_by(1),
+        Mode::Split => (1..).step_by(3),
+        Mode::Direct => (2..).step_by(3),
+    }
 }
 
 /// The other's side of a conversation: only what they heard.
@@ -85,9 +94,10 @@ fn finish_registration(alice: &Person, register: &[&str]) -> Result<()> {
     alice.results(&["contacts", "list"]).map(drop)
 }
 
-// C2
-fn becoming_contacts_survives_a_kill_at_each_stage(mode: Mode) -> Result<()> {
-    let world = World::new(mode)?;
+// C2: contacts come about in the same way in every mode.
+#[test]
+fn becoming_contacts_survives_a_kill_at_each_stage() -> Result<()> {
+    let world = World::new(Mode::Inline)?;
     let mut bob = world.person("bob")?;
     for stage in 0.. {
         let mut alice = world.person(&format!("alice{stage}"))?;
@@ -97,7 +107,7 @@ fn becoming_contacts_survives_a_kill_at_each_stage(mode: Mode) -> Result<()> {
         alice.results(&request)?;
         let accepted = stop_after(&world, &mut bob, stage, &accept)?;
         bob.results(&accept)?;
-        alice.send(&bob, "there you are", mode.reach_while_away())?;
+        alice.send(&bob, "there you are", "sent")?;
         assert_eq!(heard(&world.deliver(&alice, &bob)?), ["there you are"], "after a kill at piece {stage}");
         if [asked, accepted] == [Stopped::Ended, Stopped::Ended] {
             ensure!(stage > 5, "the commands ended after {stage} pieces: were they stopped at all?");
@@ -111,7 +121,7 @@ fn becoming_contacts_survives_a_kill_at_each_stage(mode: Mode) -> Result<()> {
 fn sending_survives_a_kill_at_each_stage(mode: Mode) -> Result<()> {
     let world = World::new(mode)?;
     let (mut alice, bob) = world.contacts("alice", "bob")?;
-    for stage in 0.. {
+    for stage in stages(mode) {
         let text = format!("number {stage}");
         // Where nothing is stored the other must be there, or the command would have nothing to do.
         let listening = (mode == Mode::Direct).then(|| bob.start(&["listen"])).transpose()?;
@@ -119,7 +129,7 @@ fn sending_survives_a_kill_at_each_stage(mode: Mode) -> Result<()> {
         if let Some(listening) = listening {
             listening.kill()?;
         }
-        if stage % 3 == 0 {
+        if stage % 2 == 0 {
             // Some of what was written leaves by itself, the rest with the next message.
             world.deliver(&alice, &bob)?;
         }
@@ -131,7 +141,7 @@ fn sending_survives_a_kill_at_each_stage(mode: Mode) -> Result<()> {
     world.deliver(&alice, &bob)?;
     let (alices, bobs) = (alice.history(&bob)?, bob.history(&alice)?);
     assert_eq!(said(&alices), heard(&bobs));
-    ensure!(said(&alices).len() > 10, "only {} messages were written", said(&alices).len());
+    ensure!(said(&alices).len() > 5, "only {} messages were written", said(&alices).len());
     Ok(())
 }
 
@@ -140,7 +150,7 @@ fn hearing_survives_a_kill_at_each_stage(mode: Mode) -> Result<()> {
     let world = World::new(mode)?;
     let (alice, mut bob) = world.contacts("alice", "bob")?;
     let mut texts = Vec::new();
-    for stage in 0.. {
+    for stage in stages(mode) {
         for part in ["first", "second"] {
             let text = format!("{part} of {stage}");
             alice.send(&bob, &text, mode.reach_while_away())?;
