@@ -1,6 +1,6 @@
 //! What this device has told others, word for word, and in which order.
 //!
-//! Invariants: a content is written once and never changed; it goes when the message that it is about is erased, or when nobody
+//! Invariants: a content is written once and never changed, but that one which nobody has sealed may get another predecessor; it goes when the message that it is about is erased, or when nobody
 //! may ask for it any more, but never while it waits in the outbox for the latter reason. Of an erased one its place in the
 //! order stays, without anything that it said: whoever misses it learns that there is nothing to wait for.
 
@@ -34,6 +34,10 @@ pub struct SentContent {
 const COLUMNS: &str =
     "position, message_id, recipient_id, previous_id, subject_author_id, subject_id, content, sent_at_ms";
 
+/// What waits in the outbox without having been sealed for anybody.
+const UNSEALED: &str = "(message_id IN (SELECT message_id FROM outbox) \
+    AND message_id NOT IN (SELECT message_id FROM outbox_envelopes))";
+
 impl Transaction<'_> {
     /// Stores a content; its position is chosen here, whatever stands in it.
     pub fn add_sent_content(&self, sent: &SentContent) -> Result<(), VaultError> {
@@ -63,6 +67,44 @@ impl Transaction<'_> {
     pub fn sent_content(&self, message_id: MessageId) -> Result<Option<SentContent>, VaultError> {
         let sql = format!("SELECT {COLUMNS} FROM sent_contents WHERE message_id = ?1");
         self.first(&sql, &[message_id.as_bytes()], read_sent)
+    }
+
+    /// What is about a message and waits in the outbox without having been sealed for anybody, in the order of writing.
+    pub fn unsealed_contents_about(&self, name: MessageName) -> Result<Vec<SentContent>, VaultError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM sent_contents WHERE subject_author_id = ?1 AND subject_id = ?2 AND {UNSEALED} \
+             ORDER BY position"
+        );
+        self.all(&sql, &[name.author_id.as_bytes(), name.message_id.as_bytes()], read_sent)
+    }
+
+    /// What was told somebody right after this one, and whether it waits in the outbox without having been sealed for anybody.
+    pub fn sent_content_behind(
+        &self,
+        recipient_id: AccountId,
+        message_id: MessageId,
+    ) -> Result<Option<(SentContent, bool)>, VaultError> {
+        let sql = format!(
+            "SELECT {COLUMNS}, {UNSEALED} AS unsealed FROM sent_contents WHERE recipient_id = ?1 AND previous_id = ?2 \
+             ORDER BY position LIMIT 1"
+        );
+        self.first(&sql, &[recipient_id.as_bytes(), message_id.as_bytes()], |row| {
+            Ok((read_sent(row)?, row.get("unsealed")?))
+        })
+    }
+
+    /// Gives a content that nobody has sealed another predecessor; `content` says the same.
+    pub fn set_previous_id(
+        &self,
+        message_id: MessageId,
+        previous_id: Option<MessageId>,
+        content: &Secret<Vec<u8>>,
+    ) -> Result<(), VaultError> {
+        let sql = "UPDATE sent_contents SET previous_id = ?2, content = ?3 WHERE message_id = ?1";
+        let content = Zeroizing::new([&[CONTENT_VERSION], content.expose().as_slice()].concat());
+        let previous_id = column::optional_id_value(previous_id.as_ref());
+        self.execute(sql, &[message_id.as_bytes(), &previous_id, &content.as_slice()])?;
+        Ok(())
     }
 
     /// The first `limit` contents told to somebody behind one position and before another, both excluded, in the order of
@@ -98,6 +140,12 @@ impl Transaction<'_> {
         self.first("SELECT last_sent_id FROM chains WHERE peer_id = ?1", &[peer_id.as_bytes()], |row| {
             Ok(MessageId::from_bytes(column::array(row, "last_sent_id")?))
         })
+    }
+
+    /// Notes that nothing was told somebody.
+    pub fn remove_last_sent_id(&self, peer_id: AccountId) -> Result<(), VaultError> {
+        self.execute("DELETE FROM chains WHERE peer_id = ?1", &[peer_id.as_bytes()])?;
+        Ok(())
     }
 
     /// Notes what this device told somebody last.

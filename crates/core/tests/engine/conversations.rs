@@ -435,6 +435,13 @@ fn what_is_deleted_before_it_left_leaves_no_mark() {
     assert_eq!(world.device("bob").received("alice"), ["two", "five"]);
     assert!(world.device("bob").notices().is_empty(), "{:?}", world.device("bob").notices());
     assert_eq!(world.device("alice").ask(|tx| tx.outbox_count().unwrap()), 0);
+    // Nor does he ask for it: it never was in the order.
+    let bob = world.account_id("bob");
+    let is_bobs = |frame: &&Frame| {
+        frame.header.opcode == Opcode::SEND_DIRECT
+            && frame.read::<proto::Envelope>().unwrap().sender_id.as_ref() == bob.as_bytes()
+    };
+    assert_eq!(world.sent.iter().filter(is_bobs).count(), 0);
 }
 
 // T44: a probe learns nothing; only what is shown is told as received.

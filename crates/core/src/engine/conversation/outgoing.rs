@@ -77,6 +77,43 @@ pub(in crate::engine) fn adopt(
     keep(turn, entry.recipient_id, &content)
 }
 
+/// What is about a message that is to be wiped out, and was never sealed, is taken out of the chain: the content behind it names the
+/// one before it, so that nobody waits for what never left.
+pub(super) fn leave_chain(turn: &Turn<'_, '_>, name: MessageName) -> Result<(), CoreError> {
+    let about = turn.tx.unsealed_contents_about(name)?;
+    for message_id in about.into_iter().map(|sent| sent.message_id) {
+        // Read again: an earlier one of these may have changed it.
+        let Some(leaving) = turn.tx.sent_content(message_id)? else { continue };
+        let (recipient_id, previous_id) = (leaving.recipient_id, leaving.previous_id);
+        match turn.tx.sent_content_behind(recipient_id, message_id)? {
+            Some((behind, true)) => rename_previous(turn, &behind, previous_id)?,
+            // It names what leaves, and may have left itself: whoever asks is told that nothing is there.
+            Some((_, false)) => {}
+            None if turn.tx.last_sent_id(recipient_id)? == Some(message_id) => match previous_id {
+                Some(previous_id) => turn.tx.set_last_sent_id(recipient_id, previous_id)?,
+                None => turn.tx.remove_last_sent_id(recipient_id)?,
+            },
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+fn rename_previous(
+    turn: &Turn<'_, '_>,
+    sent: &SentContent,
+    previous_id: Option<MessageId>,
+) -> Result<(), CoreError> {
+    let Some(bytes) = &sent.content else { return Ok(()) };
+    let content = Content::decode(bytes.expose(), sent.message_id)
+        .map_err(|_| CoreError::Internal("a stored content cannot be read"))?;
+    let mut encoded = Content { previous_id, ..content }
+        .encode()
+        .map_err(|_| CoreError::Internal("a content that breaks its own bounds"))?;
+    let encoded = Secret::new(std::mem::take(&mut *encoded));
+    Ok(turn.tx.set_previous_id(sent.message_id, previous_id, &encoded)?)
+}
+
 /// Stores a content word for word; returns the padded bytes.
 fn keep(
     turn: &Turn<'_, '_>,

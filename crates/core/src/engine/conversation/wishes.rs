@@ -9,7 +9,7 @@ use tacite_vault::{Contact, Message, MessageKind, MessageState, Standing, TimerS
 use tacite_wire::Code;
 
 use super::incoming::is_alterable;
-use super::outgoing::{queue_content, queue_content_of};
+use super::outgoing::{leave_chain, queue_content, queue_content_of};
 use super::receipts;
 use crate::contract::{ContactNote, MessageRef};
 use crate::engine::Turn;
@@ -119,6 +119,7 @@ fn delete(turn: &mut Turn<'_, '_>, to: &Handle, message_id: MessageId) -> Done {
     if message.kind != MessageKind::Text || message.deleted {
         return Ok(Err(Problem::message_unknown()));
     }
+    leave_chain(turn, message.name())?;
     turn.tx.wipe_message(message.name())?;
     queue_content(turn, contact.account_id, Body::Deletion { message_id })?;
     turn.tell_changed(message.name())?;
