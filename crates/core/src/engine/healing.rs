@@ -74,6 +74,7 @@ impl Engine {
         for message_id in &request.message_ids {
             let sent = turn.tx.sent_content(*message_id)?;
             match sent.filter(|sent| sent.recipient_id == contact.account_id) {
+                Some(sent) if is_about_missing(&sent)? => tell_in_its_place(turn, &sent)?,
                 Some(sent) => send_once_more(turn, &sent, &mut gone)?,
                 None => gone.message_ids.push(*message_id),
             }
@@ -313,6 +314,23 @@ fn send_once_more(turn: &mut Turn<'_, '_>, sent: &SentContent, gone: &mut Gone) 
     };
     let original_id = Some(content.known_id());
     let content = Content { message_id: MessageId::random(turn.rng), original_id, ..content };
+    store_content(turn, sent.recipient_id, &content)
+}
+
+/// Whether a content asks for missing contents, or answers that.
+fn is_about_missing(sent: &SentContent) -> Result<bool, CoreError> {
+    let content = read(sent)?;
+    Ok(content.is_some_and(|content| matches!(content.body, Body::ResendRequest(_) | Body::Gone(_))))
+}
+
+/// Says of a question or an answer that could not be read that it is gone, and says so in its place: there is nothing to show
+/// there, so nothing unreadable stays.
+fn tell_in_its_place(turn: &mut Turn<'_, '_>, sent: &SentContent) -> Result<(), CoreError> {
+    let Some(content) = read(sent)? else { return Ok(()) };
+    let original_id = content.known_id();
+    let body = Body::Gone(Gone { message_ids: vec![original_id], before_id: None });
+    let message_id = MessageId::random(turn.rng);
+    let content = Content { message_id, original_id: Some(original_id), body, ..content };
     store_content(turn, sent.recipient_id, &content)
 }
 

@@ -288,6 +288,29 @@ fn t21_a_session_that_began_before_the_restoration_is_not_begun_again() {
     assert_no_key_is_used_twice(&copies.world);
 }
 
+// T21, C10: bob asks in a session of which the copy knows nothing. That question is asked again by nobody, and there is nothing to
+// show: no line that cannot be read stays.
+#[test]
+fn t21_a_question_in_a_lost_session_leaves_nothing_unreadable() {
+    let mut copies = Copies::of_silent_contacts();
+    let copy = copies.copy();
+    let alice = copies.world.account_id("alice");
+    copies.world.send("alice", "bob", "lost");
+    let lost = copies.world.intercept("bob", Opcode::DIRECT_RECEIVED);
+    copies.world.server.swallow((alice, lost.header.message_id));
+    copies.world.send("alice", "bob", "bob asks what was before");
+    while copies.world.step() {}
+    copies.exchange_vaults(&copy);
+    copies.world.settle();
+    assert_eq!(copies.restored(), 1);
+    assert_eq!(copies.world.device("alice").notices(), ["vault-restored", "message-unreadable"]);
+    copies.exchange("after");
+    let history = copies.world.device("alice").history("bob");
+    assert!(history.iter().all(|message| message.state != MessageState::Unreadable), "{history:?}");
+    assert_eq!(copies.world.device("alice").received("bob"), ["after, from bob"]);
+    assert_no_key_is_used_twice(&copies.world);
+}
+
 // T21: a server that only says so costs new keys, and the person is told each time.
 #[test]
 fn t21_a_server_that_claims_to_know_more_is_believed_and_told() {
