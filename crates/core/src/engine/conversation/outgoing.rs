@@ -85,15 +85,16 @@ pub(super) fn leave_chain(turn: &Turn<'_, '_>, name: MessageName) -> Result<(), 
         // Read again: an earlier one of these may have changed it.
         let Some(leaving) = turn.tx.sent_content(message_id)? else { continue };
         let (recipient_id, previous_id) = (leaving.recipient_id, leaving.previous_id);
-        match turn.tx.sent_content_behind(recipient_id, message_id)? {
-            Some((behind, true)) => rename_previous(turn, &behind, previous_id)?,
-            // It names what leaves, and may have left itself: whoever asks is told that nothing is there.
-            Some((_, false)) => {}
-            None if turn.tx.last_sent_id(recipient_id)? == Some(message_id) => match previous_id {
+        if let Some((behind, is_unsealed)) = turn.tx.sent_content_behind(recipient_id, message_id)? {
+            // A sealed one may have left already: whoever asks for what it names is told that nothing is there.
+            if is_unsealed {
+                rename_previous(turn, &behind, previous_id)?;
+            }
+        } else if turn.tx.last_sent_id(recipient_id)? == Some(message_id) {
+            match previous_id {
                 Some(previous_id) => turn.tx.set_last_sent_id(recipient_id, previous_id)?,
                 None => turn.tx.remove_last_sent_id(recipient_id)?,
-            },
-            None => {}
+            }
         }
     }
     Ok(())
