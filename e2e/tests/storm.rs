@@ -42,7 +42,10 @@ fn settle(world: &World, alice: &Person, bob: &Person) -> Result<()> {
         world.deliver(author, reader)?;
     }
     for (author, reader) in [(alice, bob), (bob, alice)] {
-        world.tell_states(author, reader)?;
+        // So many are told in parts, as long as the reader is there.
+        while world.first_open(author, reader)?.is_some() {
+            world.tell_states(author, reader)?;
+        }
     }
     Ok(())
 }
@@ -88,10 +91,6 @@ fn a_thousand_messages_survive_kills_and_cuts(mode: Mode) -> Result<()> {
     settle(&world, &alice, &bob)?;
     assert_eq!(others(&bob.history(&alice)?), texts(&alice), "what bob holds");
     assert_eq!(others(&alice.history(&bob)?), texts(&bob), "what alice holds");
-    for (author, reader) in [(&alice, &bob), (&bob, &alice)] {
-        let open = world.first_open(author, reader)?;
-        ensure!(open.is_none(), "{} does not know what became of {open:?}", author.handle());
-    }
     Ok(())
 }
 
