@@ -66,6 +66,9 @@ pub const QUEUE_MESSAGES_MAX: usize = 10_000;
 pub const UNACKNOWLEDGED_MAX: usize = 64;
 /// Milliseconds a relayed message may stay unacknowledged before it is made durable instead.
 pub const ACKNOWLEDGE_MS_MAX: u64 = 3000;
+/// Milliseconds a relayed message may stay unacknowledged, where nothing is stored, before its sender is told that the recipient is
+/// away: a slow connection is not an absent person, and giving up early would send everything again and again.
+pub const ACKNOWLEDGE_DIRECT_MS_MAX: u64 = 20_000;
 /// Message ids in one acknowledgement.
 pub const ACKNOWLEDGEMENTS_PER_FRAME_MAX: usize = 64;
 /// Rows in one page of a synchronisation.

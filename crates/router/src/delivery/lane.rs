@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use tacite_model::Timestamp;
-use tacite_model::limits::{ACKNOWLEDGE_MS_MAX, UNACKNOWLEDGED_MAX};
+use tacite_model::limits::{ACKNOWLEDGE_DIRECT_MS_MAX, ACKNOWLEDGE_MS_MAX, UNACKNOWLEDGED_MAX};
 use tacite_wire::Code;
 
 use super::parking::Parking;
@@ -299,7 +299,9 @@ impl Lane {
             let receipts = std::mem::take(&mut self.unrecorded.receipts);
             effects.push(Effect::Receive { device: context.device, receipts });
         }
-        let is_overdue = |parcel: &Parcel| context.now.ms_since(parcel.taken_at) >= ACKNOWLEDGE_MS_MAX;
+        let wait_ms_max =
+            if context.mode == Mode::Direct { ACKNOWLEDGE_DIRECT_MS_MAX } else { ACKNOWLEDGE_MS_MAX };
+        let is_overdue = |parcel: &Parcel| context.now.ms_since(parcel.taken_at) >= wait_ms_max;
         if !self.relayed.front().is_some_and(is_overdue) {
             return;
         }

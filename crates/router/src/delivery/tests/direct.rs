@@ -1,5 +1,7 @@
 //! Direct mode: nothing is stored. Alice is linked, bob comes and goes.
 
+use tacite_model::limits::ACKNOWLEDGE_DIRECT_MS_MAX;
+
 use super::*;
 
 fn bench() -> Bench {
@@ -64,8 +66,8 @@ fn what_is_not_acknowledged_in_time_is_refused() {
     let mut bench = bench();
     comes(&mut bench, BOB_LINK);
     bench.submit(1);
-    assert_eq!(bench.at(1000 + ACKNOWLEDGE_MS_MAX - 1, Input::Tick), []);
-    let overdue = 1000 + ACKNOWLEDGE_MS_MAX;
+    assert_eq!(bench.at(1000 + ACKNOWLEDGE_DIRECT_MS_MAX - 1, Input::Tick), []);
+    let overdue = 1000 + ACKNOWLEDGE_DIRECT_MS_MAX;
     assert_eq!(bench.at(overdue, Input::Tick), [refused(1, Code::RECIPIENT_AWAY)]);
     assert_eq!(bench.submit(2), [refused(2, Code::RECIPIENT_AWAY)]);
     assert_eq!(bench.submit(1)[1], push(BOB_LINK, 1), "the device recognises it");
