@@ -151,6 +151,13 @@ impl Person {
         self.results(&["listen", "--until-level"])?.iter().map(Message::from_json).collect()
     }
 
+    /// How many messages wait in their outbox.
+    pub fn queued(&self) -> Result<u64> {
+        let results = self.results(&["status", "--offline"])?;
+        let queued = results.first().and_then(|status| status["queued"].as_u64());
+        queued.context("`tacite status` did not say what is queued")
+    }
+
     /// All messages with somebody, oldest first.
     pub fn history(&self, other: &Self) -> Result<Vec<Message>> {
         let results = self.results(&["history", &other.handle(), "--limit", "1000000"])?;

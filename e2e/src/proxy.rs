@@ -97,6 +97,12 @@ impl Proxy {
         self.shared.cut.load(Ordering::SeqCst)
     }
 
+    /// How many pieces came so far.
+    #[must_use]
+    pub fn pieces(&self) -> usize {
+        self.shared.pieces.load(Ordering::SeqCst)
+    }
+
     /// Whether the piece has come at which everything stands still.
     #[must_use]
     pub fn is_frozen(&self) -> bool {
@@ -250,6 +256,7 @@ mod tests {
         stream.read_exact(&mut back).unwrap();
         assert_eq!(back, sent[..5000]);
         assert_eq!(proxy.cut(), 2);
+        assert!(proxy.pieces() >= 4, "two that were cut and the echo's both ways");
     }
 
     #[test]

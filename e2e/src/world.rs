@@ -56,19 +56,29 @@ impl World {
     /// Brings `reader` everything that `author` has written: one after the other where the server stores what waits, both
     /// at once where it does not. Returns what the reader heard.
     pub fn deliver(&self, author: &Person, reader: &Person) -> Result<Vec<Message>> {
-        let mut heard = Vec::new();
-        if self.mode == Mode::Direct {
-            let listening = reader.start(&["listen"])?;
+        if self.mode != Mode::Direct {
             author.listen_until_level()?;
-            listening.interrupt()?;
-            for line in listening.wait()?.0 {
-                heard.push(Message::from_line(&line)?);
+            return reader.listen_until_level();
+        }
+        let mut heard = Self::listen_while(reader, || author.listen_until_level().map(drop))?.0;
+        // What came may have to be answered, for which both must be there again, and so on.
+        while reader.queued()? > 0 {
+            heard.extend(Self::listen_while(author, || reader.listen_until_level())?.1);
+            if author.queued()? > 0 {
+                heard.extend(Self::listen_while(reader, || author.listen_until_level().map(drop))?.0);
             }
-        } else {
-            author.listen_until_level()?;
         }
         heard.extend(reader.listen_until_level()?);
         Ok(heard)
+    }
+
+    /// What `listener` hears while something is done, and what that returns.
+    fn listen_while<T>(listener: &Person, act: impl FnOnce() -> Result<T>) -> Result<(Vec<Message>, T)> {
+        let listening = listener.start(&["listen"])?;
+        let done = act()?;
+        listening.interrupt()?;
+        let lines = listening.wait()?.0;
+        Ok((lines.iter().map(|line| Message::from_line(line)).collect::<Result<_>>()?, done))
     }
 
     /// Lets `author` hear how far their messages have come with `reader`, who has heard them all.

@@ -324,7 +324,8 @@ pub(crate) struct Listen {
     /// End after this many messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
-    /// End as soon as nothing waits any more, on the server or in the outbox
+    /// End as soon as nothing waits any more, on the server or in the outbox: where the server stores nothing
+    /// (direct mode), not before everybody in the outbox has been online
     #[arg(long)]
     pub(crate) until_level: bool,
     /// Print also what happens to messages and contacts: states, edits, reactions, presence, typing

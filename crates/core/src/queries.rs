@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing here changes anything; a transaction used for queries need not be committed.
 
-use tacite_model::{AccountId, Expiry, Handle};
+use tacite_model::{AccountId, Expiry, Handle, MessageId};
 use tacite_vault::{AccountStanding, Message, Settings, Standing, Transaction, VaultError};
 use tacite_wire::proto;
 
@@ -105,6 +105,22 @@ pub fn history(
         .map(|message| message_view(tx, message, contact.handle.clone()))
         .collect::<Result<_, _>>()
         .map(Some)
+}
+
+/// The message of this id with `peer`, whoever wrote it; `None` if there is no such contact or message (any more).
+pub fn message(
+    tx: &Transaction<'_>,
+    peer: &Handle,
+    message_id: MessageId,
+) -> Result<Option<MessageView>, VaultError> {
+    let (Some(contact), Some(own)) = (tx.contact_by_handle(peer)?, tx.account()?) else { return Ok(None) };
+    for author_id in [own.account_id, contact.account_id] {
+        let found = tx.message(author_id, message_id)?;
+        if let Some(message) = found.filter(|message| message.peer_id == contact.account_id) {
+            return message_view(tx, message, contact.handle).map(Some);
+        }
+    }
+    Ok(None)
 }
 
 /// How new messages with `peer` disappear (`None`: not by themselves); `None` if there is no such contact.

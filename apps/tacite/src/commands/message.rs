@@ -59,9 +59,8 @@ pub(super) fn timer(common: &Common, timer: &Timer, output: &mut Output) -> Resu
 /// The message of this id in a conversation, whoever wrote it.
 pub(super) async fn find(online: &Online, with: &Handle, id: MessageId) -> Result<MessageView, Failure> {
     let peer = with.clone();
-    let history = online.session().query(move |tx| queries::history(tx, &peer, u32::MAX)).await?;
-    let history = history.ok_or_else(|| not_a_contact(with))?;
-    history.into_iter().find(|message| message.message_id == id).ok_or_else(|| {
+    let found = online.session().query(move |tx| queries::message(tx, &peer, id)).await?;
+    found.ok_or_else(|| {
         let sentence = format!("There is no message {id} with {with}.");
         Failure::new(Exit::Refused, "message-unknown", sentence, "See `tacite --json history` for ids.")
     })

@@ -18,8 +18,6 @@ use crate::online::Online;
 use crate::opening;
 use crate::output::Output;
 
-/// Newest messages of a conversation among which one just written is looked for.
-const LOOK_BACK: u32 = 256;
 /// Most bytes of all lines that one command sends.
 const LINES_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
@@ -164,15 +162,14 @@ async fn wait(
     Ok(())
 }
 
-/// The messages as they stand now, in the order in which they were written.
+/// The messages as they stand now, in the order in which they were written; without those that have disappeared since.
 async fn find(online: &Online, peer: &Handle, wanted: &[MessageId]) -> Result<Vec<MessageView>, Failure> {
-    let peer = peer.clone();
-    let look_back = LOOK_BACK.saturating_add(u32::try_from(wanted.len()).unwrap_or(u32::MAX));
-    let history = online.session().query(move |tx| queries::history(tx, &peer, look_back)).await?;
-    let wanted: HashSet<MessageId> = wanted.iter().copied().collect();
-    let mut found = history.unwrap_or_default();
-    found.retain(|message| message.outgoing && wanted.contains(&message.message_id));
-    if found.len() == wanted.len() { Ok(found) } else { Err(Failure::unexpected()) }
+    let (peer, wanted) = (peer.clone(), wanted.to_vec());
+    let found = online.session().query(move |tx| {
+        let found = wanted.iter().map(|id| queries::message(tx, &peer, *id));
+        found.filter_map(Result::transpose).collect()
+    });
+    Ok(found.await?)
 }
 
 /// What the server last said is why the message was refused.

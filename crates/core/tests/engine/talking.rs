@@ -59,6 +59,32 @@ fn strangers_become_contacts_and_talk() {
     assert!(world.server.queues.values().all(Vec::is_empty));
 }
 
+#[test]
+fn a_message_is_found_by_its_id_whoever_wrote_it_and_only_where_it_was_written() {
+    let mut world = World::of_strangers();
+    world.add_registered("carol", 3);
+    world.befriend("alice", "bob");
+    world.befriend("alice", "carol");
+    world.start("alice");
+    world.start("bob");
+    world.send("alice", "bob", "mine");
+    world.send("bob", "alice", "yours");
+    world.settle();
+    let alice = world.device("alice");
+    let history = alice.history("bob");
+    let mut found = |with: &str, id: MessageId| {
+        let with = with.parse().unwrap();
+        alice.ask(|tx| queries::message(tx, &with, id).unwrap()).map(|message| message.text)
+    };
+    assert_eq!(history.len(), 2);
+    for message in history {
+        assert_eq!(found("bob", message.message_id), Some(message.text.clone()));
+        assert_eq!(found("carol", message.message_id), None);
+        assert_eq!(found("mallory", message.message_id), None);
+    }
+    assert_eq!(found("bob", MessageId::from_bytes([9; 16])), None);
+}
+
 // C5, C6: to somebody who is away, from somebody who then goes away.
 #[test]
 fn messages_wait_for_those_who_are_away() {
