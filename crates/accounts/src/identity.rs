@@ -75,6 +75,17 @@ pub struct DeviceRef {
     pub registration_id: u32,
 }
 
+/// How far a device's storage has come, as the device and what came from it say (T20). See `tacite-server`'s `generations`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Generation {
+    /// Whose device.
+    pub account_id: AccountId,
+    /// Which.
+    pub device_id: DeviceId,
+    /// A number that only grows.
+    pub generation: u64,
+}
+
 /// One thing that a token may allow (requirement B7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {

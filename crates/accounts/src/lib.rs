@@ -21,7 +21,7 @@ mod throttle;
 mod token;
 
 pub use error::AccountsError;
-pub use identity::{AccountRef, DeviceRef, Granted, Identity, Scope, Scopes, SessionId};
+pub use identity::{AccountRef, DeviceRef, Generation, Granted, Identity, Scope, Scopes, SessionId};
 pub use keys::{Keys, KeysError};
 pub use log_in::{PasswordProven, PendingPassword, PendingWords};
 pub use registration::PendingRegistration;

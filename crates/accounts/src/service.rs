@@ -4,13 +4,13 @@
 
 use tacite_model::limits::{LOG_IN_QUOTA, LOOKUP_QUOTA, REGISTRATION_QUOTA, SESSION_QUOTA};
 use tacite_model::rate::Quota;
-use tacite_model::{AccountId, DeviceId, Handle, Timestamp};
+use tacite_model::{AccountId, Handle, Timestamp};
 use tacite_wire::password::Suite;
 
 use crate::store::{InvitationHash, Store};
 use crate::throttle::Meters;
 use crate::token::AccessTokens;
-use crate::{AccountRef, AccountsError, DeviceRef, Keys};
+use crate::{AccountRef, AccountsError, DeviceRef, Generation, Keys};
 
 /// What the operator has decided.
 #[derive(Debug, Clone)]
@@ -116,14 +116,9 @@ impl<S: Store> Accounts<S> {
         Ok(self.store.devices(account_id).await?)
     }
 
-    /// Keeps the highest generation that a device has sent; returns the highest before, 0 if there was none (T20).
-    pub async fn note_generation(
-        &self,
-        account_id: AccountId,
-        device_id: DeviceId,
-        generation: u64,
-    ) -> Result<u64, AccountsError> {
-        Ok(self.store.note_generation(account_id, device_id, generation).await?)
+    /// Keeps the highest generation of each device; returns the highest before, in the same order, 0 if there was none (T20).
+    pub async fn note_generations(&self, noted: Vec<Generation>) -> Result<Vec<u64>, AccountsError> {
+        Ok(self.store.note_generations(noted).await?)
     }
 
     /// The identity key of an account, Signal encoding.

@@ -3,8 +3,8 @@
 //! Invariants: one method is one intention and one transaction; "not found" is `Ok(None)`; nothing that is stored allows
 //! guessing a password or using a token. The conformance suite runs on every implementation.
 
-#[cfg(test)]
-mod conformance;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod memory;
 mod sqlite;
 
@@ -14,7 +14,7 @@ use tacite_model::{AccountId, DeviceId, Handle, Timestamp};
 
 pub use self::memory::MemoryStore;
 pub use self::sqlite::SqliteStore;
-use crate::identity::{AccountRef, DeviceRef, SessionId};
+use crate::identity::{AccountRef, DeviceRef, Generation, SessionId};
 pub use crate::opaque::Record;
 pub use tacite_store::StoreError;
 
@@ -218,13 +218,11 @@ pub trait Store: Send + Sync + 'static {
         device_id: DeviceId,
     ) -> impl Future<Output = Result<Option<[u8; 32]>, StoreError>> + Send;
 
-    /// Keeps the highest generation that a device has sent; returns the highest before, 0 if there was none.
-    fn note_generation(
+    /// Keeps the highest generation of each device; returns the highest before, in the same order, 0 if there was none.
+    fn note_generations(
         &self,
-        account_id: AccountId,
-        device_id: DeviceId,
-        generation: u64,
-    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+        noted: Vec<Generation>,
+    ) -> impl Future<Output = Result<Vec<u64>, StoreError>> + Send;
 
     /// Begins a session, ending the device's earlier one. `None`: no such device, or it was logged out and `proof` is not
     /// enough to come back.

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::allowed::{Allowed, Pair};
 use crate::bodies::Uploads;
 use crate::clock::{Chance, Clock};
+use crate::generations::Generations;
 use crate::links::Links;
 use crate::meters::Meters;
 use crate::refusal::Refusal;
@@ -49,6 +50,7 @@ pub(crate) struct Hub<P: Parts> {
     pub(crate) shedding: Shedding,
     pub(crate) presence: Mutex<Presence>,
     pub(crate) allowed: Allowed,
+    pub(crate) generations: Generations,
     naming: NamingKey,
     delivery: Mutex<Delivery>,
 }
@@ -82,6 +84,7 @@ impl<P: Parts> Hub<P> {
             shedding: Shedding::default(),
             presence: Mutex::default(),
             allowed: Allowed::default(),
+            generations: Generations::default(),
             naming,
             delivery: Mutex::new(Delivery::new(mode)),
         })

@@ -14,6 +14,7 @@ pub mod bodies;
 mod clock;
 mod data_dir;
 mod dispatch;
+mod generations;
 mod handlers;
 mod http;
 mod hub;

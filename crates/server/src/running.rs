@@ -21,6 +21,7 @@ use crate::clock::{Chance, Clock};
 use crate::data_dir::{DataDir, DataDirError, read_part_secret};
 use crate::hub::Hub;
 use crate::parts::{DepotStore, Sqlite};
+use crate::refusal::Refusal;
 use crate::remote::{PartAddress, RemoteDepot};
 use crate::settings::{DepotPlace, Policy, Settings, SettingsError};
 use crate::tls::{Tls, TlsError};
@@ -135,6 +136,10 @@ impl Running {
         } else {
             // What a peer keeps from ending is not ours to wait for; senders still hold what was not answered.
             tracing::warn!("stopped with links that did not end");
+        }
+        // Links that ended last may have let them grow.
+        if let Err(error) = self.hub.write_generations().await {
+            let _ = Refusal::from(error);
         }
     }
 }

@@ -11,6 +11,7 @@ use tacite_router::DeviceKey;
 use tacite_router::delivery::LinkId;
 use tacite_wire::Code;
 
+use crate::generations::Told;
 use crate::refusal::Refusal;
 
 /// Frames that cannot be read, per link: a burst, then one in so many milliseconds.
@@ -28,8 +29,8 @@ pub(crate) struct Session {
     pub(crate) identity: Option<Identity>,
     /// Set once the delivery machine knows the link.
     pub(crate) attached: Option<DeviceKey>,
-    /// What generation the device sent on this link, and which was known before.
-    pub(crate) generation: Option<(u64, u64)>,
+    /// What generation the device told on this link.
+    pub(crate) generation: Option<Told>,
     /// The link is to end after the present answer.
     pub(crate) ends: bool,
     bad_frames: Meter,

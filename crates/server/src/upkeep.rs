@@ -9,6 +9,7 @@ use tacite_router::delivery::Input;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::generations;
 use crate::hub::{Hub, Parts};
 use crate::refusal::{Refusal, store_code};
 
@@ -19,7 +20,18 @@ const WIPE: Duration = Duration::from_mins(1);
 
 /// Runs until told to stop. Overdue messages wait for no sweep.
 pub(crate) async fn run<P: Parts>(hub: Arc<Hub<P>>, stop: CancellationToken) {
-    tokio::join!(tick(&hub, &stop), sweep(&hub, &stop));
+    tokio::join!(tick(&hub, &stop), sweep(&hub, &stop), write_generations(&hub, &stop));
+}
+
+async fn write_generations<P: Parts>(hub: &Arc<Hub<P>>, stop: &CancellationToken) {
+    let mut write = interval(generations::WRITE);
+    write.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(write.tick()).await.is_some() {
+        if let Err(error) = hub.write_generations().await {
+            // Logged there, and repeated.
+            let _ = Refusal::from(error);
+        }
+    }
 }
 
 async fn tick<P: Parts>(hub: &Arc<Hub<P>>, stop: &CancellationToken) {

@@ -1,6 +1,6 @@
-//! What every store must do, run on each implementation.
+//! What every [`Store`] of the accounts must do. A store is not done until it passes.
 
-use tempfile::TempDir;
+#![expect(clippy::unwrap_used, reason = "a suite for tests, also of other crates")]
 
 use super::*;
 
@@ -10,8 +10,17 @@ const ALICE: AccountId = AccountId::from_bytes([0xA1; 16]);
 const BOB: AccountId = AccountId::from_bytes([0xB0; 16]);
 const INVITATION: InvitationHash = InvitationHash([0x11; 32]);
 
-macro_rules! conformance {
+macro_rules! suite {
     ($($name:ident)*) => {
+        /// Runs the whole suite, each part on a store with nothing in it.
+        ///
+        /// # Panics
+        /// If the store does not do what it must.
+        pub async fn run<S: Store>(fresh: impl AsyncFn() -> S) {
+            $($name(fresh().await).await;)*
+        }
+
+        #[cfg(test)]
         mod memory {
             $(#[tokio::test]
             async fn $name() {
@@ -19,17 +28,19 @@ macro_rules! conformance {
             })*
         }
 
+        #[cfg(test)]
         mod sqlite {
             $(#[tokio::test]
             async fn $name() {
-                let (_directory, store) = super::sqlite_store();
+                let directory = tempfile::tempdir().unwrap();
+                let store = super::SqliteStore::open(&directory.path().join("accounts.sqlite")).unwrap();
                 super::$name(store).await;
             })*
         }
     };
 }
 
-conformance! {
+suite! {
     an_account_is_kept_as_it_was_registered
     the_first_account_is_administrator
     id_and_handle_are_given_once
@@ -48,12 +59,6 @@ conformance! {
     the_first_invitation_is_replaced_and_ends_with_the_first_account
     sweeping_forgets_what_has_expired
     the_unknown_is_not_found
-}
-
-fn sqlite_store() -> (TempDir, SqliteStore) {
-    let directory = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(&directory.path().join("accounts.sqlite")).unwrap();
-    (directory, store)
 }
 
 fn account(account_id: AccountId, handle: &str) -> NewAccount {
@@ -249,16 +254,23 @@ async fn a_logged_out_device_needs_the_words(store: impl Store) {
     assert!(store.is_session_live(SessionId([0xB0; 16]), NOW).await.unwrap(), "bob's goes on");
 }
 
+fn generation(account_id: AccountId, generation: u64) -> Generation {
+    Generation { account_id, device_id: DeviceId::FIRST, generation }
+}
+
 // T20: a device whose storage was put back to an older copy sends a number that is known.
 async fn the_highest_generation_of_a_device_is_kept(store: impl Store) {
     register(&store, ALICE, "alice").await;
     register(&store, BOB, "bob").await;
     let mut known = Vec::new();
     for sent in [1, 2, 5, 3, 5, u64::MAX, 0] {
-        known.push(store.note_generation(ALICE, DeviceId::FIRST, sent).await.unwrap());
+        known.extend(store.note_generations(vec![generation(ALICE, sent)]).await.unwrap());
     }
     assert_eq!(known, [0, 1, 2, 5, 5, 5, i64::MAX.unsigned_abs()]);
-    assert_eq!(store.note_generation(BOB, DeviceId::FIRST, 1).await.unwrap(), 0, "bob counts for himself");
+    let together =
+        vec![generation(BOB, 3), generation(AccountId::from_bytes([0; 16]), 9), generation(BOB, 2)];
+    let known = store.note_generations(together).await.unwrap();
+    assert_eq!(known, [0, 0, 3], "bob counts for himself, and nobody for whom there is no account");
 }
 
 async fn the_first_invitation_is_replaced_and_ends_with_the_first_account(store: impl Store) {
@@ -291,7 +303,7 @@ async fn the_unknown_is_not_found(store: impl Store) {
     assert_eq!(store.identity_key(ALICE).await.unwrap(), None);
     assert_eq!(store.login_key(ALICE, DeviceId::FIRST).await.unwrap(), None);
     assert!(store.devices(ALICE).await.unwrap().is_empty());
-    assert_eq!(store.note_generation(ALICE, DeviceId::FIRST, 7).await.unwrap(), 0);
+    assert_eq!(store.note_generations(vec![generation(ALICE, 7)]).await.unwrap(), [0]);
     assert_eq!(store.begin_session(session(ALICE, 1), Proof::Words).await.unwrap(), None);
     assert!(!store.is_session_live(SessionId([1; 16]), NOW).await.unwrap());
     assert!(!store.is_invitation_valid(INVITATION, NOW).await.unwrap());

@@ -11,7 +11,7 @@ use super::{
     Credentials, InvitationHash, NewAccount, NewInvitation, NewSession, Proof, Registered, Rotated, Rotation,
     Session, Store, StoreError, TokenHash,
 };
-use crate::identity::{AccountRef, DeviceRef, SessionId};
+use crate::identity::{AccountRef, DeviceRef, Generation, SessionId};
 
 /// Keeps everything in memory.
 #[derive(Debug, Default)]
@@ -114,17 +114,15 @@ impl Store for MemoryStore {
         Ok(self.tables().devices.get(&(account_id, device_id)).map(|device| device.login_key))
     }
 
-    async fn note_generation(
-        &self,
-        account_id: AccountId,
-        device_id: DeviceId,
-        generation: u64,
-    ) -> Result<u64, StoreError> {
+    async fn note_generations(&self, noted: Vec<Generation>) -> Result<Vec<u64>, StoreError> {
         let mut tables = self.tables();
-        let Some(device) = tables.devices.get_mut(&(account_id, device_id)) else { return Ok(0) };
-        let known = device.generation;
-        device.generation = known.max(generation.min(i64::MAX.unsigned_abs()));
-        Ok(known)
+        let note = |Generation { account_id, device_id, generation }| {
+            let Some(device) = tables.devices.get_mut(&(account_id, device_id)) else { return 0 };
+            let known = device.generation;
+            device.generation = known.max(generation.min(i64::MAX.unsigned_abs()));
+            known
+        };
+        Ok(noted.into_iter().map(note).collect())
     }
 
     async fn begin_session(&self, new: NewSession, proof: Proof) -> Result<Option<Session>, StoreError> {

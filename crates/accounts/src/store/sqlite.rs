@@ -16,7 +16,7 @@ use super::{
     Credentials, InvitationHash, NewAccount, NewInvitation, NewSession, Proof, Registered, Rotated, Rotation,
     Session, Store, StoreError,
 };
-use crate::identity::{AccountRef, DeviceRef, SessionId};
+use crate::identity::{AccountRef, DeviceRef, Generation, SessionId};
 
 /// All migrations, oldest first: name and SQL.
 const MIGRATIONS: [(&str, &str); 2] = [
@@ -73,13 +73,10 @@ impl Store for SqliteStore {
         self.database.read(move |db| sql::login_key(db, account_id, device_id)).await
     }
 
-    async fn note_generation(
-        &self,
-        account_id: AccountId,
-        device_id: DeviceId,
-        generation: u64,
-    ) -> Result<u64, StoreError> {
-        self.database.write(move |db| sql::note_generation(db, account_id, device_id, generation)).await
+    async fn note_generations(&self, noted: Vec<Generation>) -> Result<Vec<u64>, StoreError> {
+        self.database
+            .write(move |db| noted.iter().map(|noted| sql::note_generation(db, noted)).collect())
+            .await
     }
 
     async fn begin_session(&self, new: NewSession, proof: Proof) -> Result<Option<Session>, StoreError> {

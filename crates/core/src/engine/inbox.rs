@@ -73,6 +73,7 @@ impl Engine {
         } else {
             self.receive_content(turn, name, envelope)?
         };
+        turn.tx.grow_generation()?;
         self.acknowledgements.push(Acknowledgement { name, proof });
         if self.acknowledgements.len() > WAITING_MAX {
             self.distrust_link(turn);

@@ -277,6 +277,7 @@ impl Engine {
             body_name: body_name.into(),
             sealed: sealed.into(),
         };
+        turn.tx.grow_generation()?;
         self.command_with_id(turn, copy.message_id, Waiting::Message(copy), &envelope)
     }
 

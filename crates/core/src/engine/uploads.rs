@@ -43,6 +43,7 @@ impl Engine {
             recipient_id: copy.recipient_id.as_bytes().to_vec().into(),
             recipient_device: copy.device_id.into(),
         };
+        turn.tx.grow_generation()?;
         self.command(turn, Waiting::Upload(copy), &RequestUploads { uploads: vec![upload] })
     }
 

@@ -111,6 +111,19 @@ impl Copies {
         to
     }
 
+    /// Makes a copy while alice's link is open and goes on.
+    fn copy_of_open_vault(&mut self) -> PathBuf {
+        self.made += 1;
+        let to = self.dir.path().join(format!("copy {}", self.made));
+        for part in ["", "-wal"] {
+            let part_of = |path: &Path| PathBuf::from(format!("{}{part}", path.display()));
+            std::fs::copy(part_of(&self.vault()), part_of(&to)).unwrap();
+        }
+        // What is in the log moves into the file, so that the copy is one file as the others are.
+        drop(Vault::open(&to, &key()).unwrap());
+        to
+    }
+
     /// Alice goes on with a copy; her present vault takes its place.
     fn exchange_vaults(&mut self, copy: &Path) {
         self.while_alice_is_away(|vault| {
@@ -166,6 +179,41 @@ fn t18_a_vault_put_back_is_noticed_and_no_key_is_used_twice() {
     copies.world.crash("alice");
     copies.world.settle();
     assert_eq!(copies.restored(), 1, "once is enough");
+}
+
+// T9, T18: the copy was made while a link was open, and the original never opened another.
+#[test]
+fn t18_a_copy_of_an_open_vault_is_noticed_once_anything_was_sealed_or_received_after_it() {
+    for what in ["sent", "received"] {
+        let mut copies = Copies::new();
+        let copy = copies.copy_of_open_vault();
+        let (from, to) = if what == "sent" { ("alice", "bob") } else { ("bob", "alice") };
+        copies.world.send(from, to, "meanwhile");
+        copies.world.settle();
+        copies.exchange_vaults(&copy);
+        copies.world.send("alice", "bob", "written early");
+        copies.world.settle();
+        assert_eq!(copies.restored(), 1, "{what}");
+        assert_no_key_is_used_twice(&copies.world);
+        copies.exchange("after");
+        assert_no_key_is_used_twice(&copies.world);
+        let count = |texts: Vec<String>| texts.iter().filter(|text| *text == "meanwhile").count();
+        let (by_bob, by_alice) =
+            (copies.world.device("bob").received("alice"), copies.world.device("alice").received("bob"));
+        assert_eq!(count(by_bob) + count(by_alice), 1, "{what}");
+    }
+}
+
+// T18: of a copy that is as far as its original nothing needs to be said.
+#[test]
+fn t18_a_copy_after_which_nothing_happened_goes_on() {
+    let mut copies = Copies::new();
+    let copy = copies.copy_of_open_vault();
+    copies.exchange_vaults(&copy);
+    copies.world.settle();
+    assert_eq!(copies.restored(), 0);
+    copies.exchange("after");
+    assert_no_key_is_used_twice(&copies.world);
 }
 
 // T18: what was in the outbox of the copy is sealed anew, under its id.

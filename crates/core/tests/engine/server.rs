@@ -18,7 +18,7 @@ use rand_core::{Rng, SeedableRng};
 use sha2::Sha256;
 use tacite_model::{AccountId, MessageId, Timestamp};
 use tacite_wire::password::Suite;
-use tacite_wire::proto::{Connected, DeliveryMode, Empty, Failure, Hello};
+use tacite_wire::proto::{Acknowledge, Connected, DeliveryMode, Empty, Failure, Hello, RequestUploads};
 use tacite_wire::{Code, Frame, Opcode, Status, signing};
 
 pub(crate) use accounts::Account;
@@ -40,6 +40,8 @@ pub(crate) struct Link {
     /// Whether the last page of a synchronisation was sent: pushes may come.
     caught_up: bool,
     level_told: bool,
+    /// What its device told, and what it has offered and acknowledged since.
+    generation: u64,
     pushed: BTreeSet<(AccountId, MessageId)>,
 }
 
@@ -200,7 +202,22 @@ impl Server {
         }
     }
 
+    /// Counts with the device what it offers and acknowledges.
+    fn count(&mut self, link_id: LinkId, account_id: AccountId, frame: &Frame) {
+        let by = match frame.header.opcode {
+            Opcode::SEND_DIRECT => 1,
+            Opcode::ACKNOWLEDGE => frame.read::<Acknowledge>().unwrap().messages.len(),
+            Opcode::REQUEST_UPLOADS => frame.read::<RequestUploads>().unwrap().uploads.len(),
+            _ => return,
+        };
+        let link = self.links.get_mut(&link_id).unwrap();
+        link.generation += by as u64;
+        let account = self.accounts.get_mut(&account_id).unwrap();
+        account.generation = account.generation.max(link.generation);
+    }
+
     fn receive_from(&mut self, link_id: LinkId, account_id: AccountId, frame: &Frame) {
+        self.count(link_id, account_id, frame);
         match frame.header.opcode {
             Opcode::REFRESH => self.refresh(link_id, account_id, frame),
             Opcode::LOG_OUT => self.log_out(link_id, account_id, frame),

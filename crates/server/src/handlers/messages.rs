@@ -34,6 +34,7 @@ pub(crate) async fn send<P: Parts>(
     if claimed != sender {
         return Err(Code::FORBIDDEN.into());
     }
+    hub.grow_generation(session, sender, 1);
     let recipient = DeviceKey {
         account_id: AccountId::try_from(&envelope.recipient_id[..])?,
         device_id: DeviceId::try_from(envelope.recipient_device)?,
@@ -92,7 +93,9 @@ pub(crate) async fn acknowledge<P: Parts>(
 ) -> Handled {
     let body: Acknowledge = frame.read()?;
     let receipts = receipts(&body.messages, ACKNOWLEDGEMENTS_PER_FRAME_MAX)?;
-    hub.deliver(Input::Acknowledge { device: session.device()?, receipts });
+    let device = session.device()?;
+    hub.grow_generation(session, device, receipts.len());
+    hub.deliver(Input::Acknowledge { device, receipts });
     finished(&frame.header, now, &Empty {})
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tacite_model::limits::SYNC_PAGE_ROWS_MAX;
 use tacite_model::{AccountId, Timestamp};
 use tacite_router::delivery::Input;
-use tacite_router::{Change, Cursor, DeviceKey, Store as _};
+use tacite_router::{Change, Cursor, Store as _};
 use tacite_wire::proto::{self, Sync, SyncPage};
 use tacite_wire::{Code, Frame};
 
@@ -25,7 +25,7 @@ pub(crate) async fn sync<P: Parts>(
     let device = session.device()?;
     hub.meters.syncs.admit(device.account_id, now)?;
     let since = cursor(&body.since.unwrap_or_default())?;
-    let known_generation = known_generation(hub, session, device, body.generation).await?;
+    let known_generation = hub.hear_generation(session, device, body.generation).await?;
     forget_synced(hub, device.account_id, since).await?;
     let changes = hub.router.changes_since(device.account_id, since, SYNC_PAGE_ROWS_MAX).await?;
     let next = changes.last().map_or(since, |change| change.cursor(device.account_id));
@@ -48,27 +48,6 @@ pub(crate) async fn sync<P: Parts>(
         hub.deliver(Input::LinkUp { device, link: session.link });
     }
     finished(&frame.header, now, &page)
-}
-
-/// The highest generation that the device sent on earlier links. Each page of one link gets the same answer, although the
-/// first has made this link's own generation known.
-///
-/// On a full disk a generation that is new cannot be noted, and the device is refused: without the note an old copy of its
-/// vault would go unnoticed and use keys again.
-async fn known_generation<P: Parts>(
-    hub: &Arc<Hub<P>>,
-    session: &mut Session,
-    device: DeviceKey,
-    generation: u64,
-) -> Result<u64, Refusal> {
-    if let Some((told, known)) = session.generation
-        && told == generation
-    {
-        return Ok(known);
-    }
-    let known = hub.accounts.note_generation(device.account_id, device.device_id, generation).await?;
-    session.generation = Some((generation, known));
-    Ok(known)
 }
 
 /// E5: what the account has stored of the states of its messages and can change no more is forgotten, unless another device

@@ -19,7 +19,8 @@ pub(crate) async fn request<P: Parts>(
     frame: Frame,
     now: Timestamp,
 ) -> Handled {
-    let sender_id = session.identity()?.account_id;
+    let sender = session.device()?;
+    let sender_id = sender.account_id;
     if !hub.is_split() {
         return Err(Code::OTHER_MODE.into());
     }
@@ -28,6 +29,7 @@ pub(crate) async fn request<P: Parts>(
     if body.uploads.len() > UPLOADS_PER_FRAME_MAX {
         return Err(Code::BODY_UNREADABLE.into());
     }
+    hub.grow_generation(session, sender, body.uploads.len());
     let expires_at = now.plus_ms(UPLOAD_PERMIT_MS);
     let mut permits = Vec::with_capacity(body.uploads.len());
     for upload in &body.uploads {

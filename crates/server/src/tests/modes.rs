@@ -56,6 +56,21 @@ async fn until_gone(world: &World, name: BodyName) {
     }
 }
 
+// T18: in split mode a sealed body is here before its message is.
+#[tokio::test]
+async fn t18_a_generation_grows_with_uploads() {
+    let world = world(DeliveryMode::Split).await;
+    let (mut alice, bob) = alice_and_bob(&world).await;
+    let sync = proto::Sync { since: None, generation: 10 };
+    alice.ask(Opcode::SYNC, &sync).await;
+    let message = alice.fresh_id();
+    put(&world, &mut alice, bob.account_id, message).await;
+    let mut again = Peer::connect(&world, Some(&alice.access_token)).await;
+    again.ask(Opcode::HELLO, &proto::Hello { version: 1, ..Default::default() }).await;
+    let page: proto::SyncPage = again.ask(Opcode::SYNC, &sync).await.read().unwrap();
+    assert_eq!(page.known_generation, 11);
+}
+
 // E3, T82: frames name the body; when the recipient has it, the depot has it no more.
 #[tokio::test]
 async fn t82_in_split_mode_frames_hold_metadata_and_bodies_go_when_they_were_received() {

@@ -34,6 +34,34 @@ async fn t20_a_device_learns_the_highest_generation_of_its_earlier_links() {
     assert_eq!(known, [0, 4, 5, 5, 5]);
 }
 
+// T9, T18: what a device offers and acknowledges after it told its generation is counted with it, whatever becomes of it.
+#[tokio::test]
+async fn t18_a_generation_grows_with_what_is_sealed_and_acknowledged() {
+    let world = World::start().await;
+    let (mut alice, mut bob) = alice_and_bob(&world).await;
+    let (alice_keys, bob_keys) = (alice.access_token.clone(), bob.access_token.clone());
+    assert_eq!(sync(&mut alice, None, 10).await.known_generation, 0);
+    assert_eq!(sync(&mut bob, None, 20).await.known_generation, 0);
+    for _ in 0..2 {
+        let id = send(&mut alice, bob.account_id, b"sealed").await;
+        next_message(&mut bob).await;
+        bob.acknowledge(alice.account_id, id).await;
+        alice.answer_to(id).await;
+    }
+    // Refused, but the sealed body was here.
+    send(&mut alice, tacite_model::AccountId::from_bytes([9; 16]), b"sealed").await;
+    for is_written in [false, true] {
+        if is_written {
+            world.hub.write_generations().await.unwrap();
+        }
+        for (token, told, known) in [(&alice_keys, 10, 13), (&bob_keys, 20, 22)] {
+            let mut again = Peer::connect(&world, Some(token)).await;
+            again.ask(Opcode::HELLO, &proto::Hello { version: 1, ..Default::default() }).await;
+            assert_eq!(sync(&mut again, None, told).await.known_generation, known, "written: {is_written}");
+        }
+    }
+}
+
 // E5: what the sender has heard the last of is forgotten when she says that she has it.
 #[tokio::test]
 async fn what_was_read_and_synchronised_is_forgotten() {

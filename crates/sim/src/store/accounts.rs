@@ -4,7 +4,7 @@ use tacite_accounts::store::{
     Credentials, InvitationHash, NewAccount, NewInvitation, NewSession, Proof, Registered, Rotated, Rotation,
     Session,
 };
-use tacite_accounts::{AccountRef, DeviceRef, SessionId, Store};
+use tacite_accounts::{AccountRef, DeviceRef, Generation, SessionId, Store};
 use tacite_depot::StoreError;
 use tacite_model::{AccountId, DeviceId, Handle, Timestamp};
 
@@ -44,13 +44,8 @@ impl<S: Store> Store for Slow<S> {
         self.read(async |store| store.login_key(account_id, device_id).await).await
     }
 
-    async fn note_generation(
-        &self,
-        account_id: AccountId,
-        device_id: DeviceId,
-        generation: u64,
-    ) -> Result<u64, StoreError> {
-        self.write(async move |store| store.note_generation(account_id, device_id, generation).await).await
+    async fn note_generations(&self, noted: Vec<Generation>) -> Result<Vec<u64>, StoreError> {
+        self.write(async move |store| store.note_generations(noted).await).await
     }
 
     async fn begin_session(&self, new: NewSession, proof: Proof) -> Result<Option<Session>, StoreError> {

@@ -6,7 +6,7 @@
 use crate::{Transaction, VaultError};
 
 impl Transaction<'_> {
-    /// The generation told last; 0: none yet.
+    /// How far this vault has come; 0: no link yet.
     pub fn generation(&self) -> Result<u64, VaultError> {
         let stored = self.first("SELECT generation FROM generation", &[], |row| {
             u64::try_from(row.get::<_, i64>("generation")?).map_err(|_| VaultError::Damaged("generation"))
@@ -20,6 +20,12 @@ impl Transaction<'_> {
             ON CONFLICT (only_row) DO UPDATE SET generation = max(generation, excluded.generation)";
         self.execute(sql, &[&i64::try_from(generation).unwrap_or(i64::MAX)])?;
         Ok(())
+    }
+
+    /// Lets the generation grow by one; not beyond `i64::MAX`.
+    pub fn grow_generation(&self) -> Result<(), VaultError> {
+        let grown = self.generation()?.saturating_add(1);
+        self.raise_generation(grown)
     }
 
     /// Whether the server may hold one-time keys whose private halves are not here.

@@ -6,7 +6,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tacite_model::{AccountId, DeviceId, Handle, Secret, Timestamp};
 
-use crate::identity::{AccountRef, DeviceRef, SessionId};
+use crate::identity::{AccountRef, DeviceRef, Generation, SessionId};
 use crate::store::{
     Credentials, InvitationHash, NewAccount, NewInvitation, NewSession, Proof, Registered, Rotated, Rotation,
     Session, StoreError, TokenHash,
@@ -197,18 +197,13 @@ pub(super) fn log_out(db: &Connection, account_id: AccountId, device_id: DeviceI
 }
 
 /// Numbers beyond what the column holds count as the highest.
-pub(super) fn note_generation(
-    db: &Connection,
-    account_id: AccountId,
-    device_id: DeviceId,
-    generation: u64,
-) -> Outcome<u64> {
-    let place = (account_id.as_bytes(), device_id.value());
+pub(super) fn note_generation(db: &Connection, noted: &Generation) -> Outcome<u64> {
+    let place = (noted.account_id.as_bytes(), noted.device_id.value());
     let known = db
         .prepare_cached("SELECT generation FROM devices WHERE account_id = ?1 AND device_id = ?2")?
         .query_row(place, |row| row.get::<_, u64>(0))
         .optional()?;
-    let generation = i64::try_from(generation).unwrap_or(i64::MAX);
+    let generation = i64::try_from(noted.generation).unwrap_or(i64::MAX);
     db.prepare_cached(
         "UPDATE devices SET generation = ?3 WHERE account_id = ?1 AND device_id = ?2 AND generation < ?3",
     )?

@@ -131,6 +131,7 @@ impl Server {
         let account = self.accounts.get_mut(&account_id).unwrap();
         let known_generation = account.generation;
         account.generation = known_generation.max(sync.generation);
+        self.links.get_mut(&link_id).unwrap().generation = sync.generation;
         let since = sync.since.unwrap();
         let since = (since.updated_at_ms, since.id.to_vec());
         let mut rows = self.rows_of(account_id);
