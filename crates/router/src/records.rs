@@ -124,7 +124,7 @@ impl Conversation {
 pub enum Requested {
     /// The conversation was created or accepted by this request: the other side must hear of it.
     Changed(Conversation),
-    /// It stands as it stood.
+    /// It stands as it stood: the other side may have heard of it, or not.
     Unchanged(Conversation),
     /// The asker has too many open requests or conversations, or too many wait for an answer of the one asked.
     TooMany,

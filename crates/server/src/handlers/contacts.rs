@@ -30,19 +30,19 @@ pub(crate) async fn request<P: Parts>(
     }
     let new_id = hub.chance.with(|rng| ConversationId::random(rng));
     let conversation = match hub.router.request(asker, other, new_id, now).await? {
-        Requested::Changed(conversation) => {
-            changed(hub, &conversation, asker).await?;
-            conversation
-        }
         // As with everything else that is sent to them. (Before they are contacts, a block looks like no answer.)
         Requested::Unchanged(conversation)
             if conversation.state == ConversationState::Accepted && conversation.block_by(other).is_set =>
         {
             return Err(Code::NOT_A_CONTACT.into());
         }
-        Requested::Unchanged(conversation) => conversation,
+        Requested::Changed(conversation) | Requested::Unchanged(conversation) => conversation,
         Requested::TooMany => return Err(Code::TOO_MANY.into()),
     };
+    // The other may not have heard of what was written before: something failed after it was. Who has refused has heard.
+    if conversation.state != ConversationState::Refused {
+        changed(hub, &conversation, asker).await?;
+    }
     finished(&frame.header, now, &contact(hub, &conversation, asker).await?)
 }
 

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod blocks;
+mod contacts;
 mod delivery;
 mod faulty;
 mod limits;
