@@ -1,11 +1,13 @@
 //! Noticing that the vault is an older copy of itself: put back from a backup, or copied and used elsewhere.
 //!
-//! A ratchet that goes on from an older state uses keys that were used before. So the vault counts its links, and the server
-//! keeps the highest count of each device. On each link the vault first tells the count of its last link, and hears whether the
-//! server knows a higher one; then it tells a count of its own. Nothing is lost if an answer is.
+//! A ratchet that goes on from an older state uses keys that were used before. So the vault counts its links, what it offers
+//! sealed and what it acknowledges, and the server counts with it and keeps the highest count of each device. On each link the
+//! vault first tells its count, and hears whether the server knows a higher one; then it tells one of its own. Nothing is lost if an
+//! answer is.
 //!
-//! Invariants: nothing is sealed on a link before the server has taken that link's count; in an older copy no session that
-//! was there, or that begins with prekeys that were there, is ever sealed in again; every copy that opens a link after another one did notices it.
+//! Invariants: nothing is sealed on a link before the server has taken that link's count; what counts is counted in the
+//! transaction before its frame goes out; in an older copy no session that was there, or that begins with prekeys that were
+//! there, is ever sealed in again.
 
 use super::{Engine, Turn, healing, keys};
 use crate::{CoreError, Problem};
@@ -16,7 +18,7 @@ const GENERATION_MAX: u64 = 1 << 62;
 /// How far a link is with its count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Counting {
-    /// The count of the last link is told, to hear what the server knows.
+    /// The count as it stands is told, to hear what the server knows.
     #[default]
     Asking,
     /// This link's count is told.
