@@ -326,15 +326,13 @@ impl World {
         }
     }
 
-    /// The program is closed meanwhile: a copy of an open vault has the generation of its link.
+    /// A copy is made while the program goes on, as backups do.
     fn back_up(&mut self, index: usize) {
         self.tell(format_args!("{} copies the vault", NAMES[index]));
-        self.stop(index);
         match self.people[index].vault.snapshot() {
             Ok(bytes) => self.people[index].backup = Some(bytes),
             Err(error) => self.wrong(format!("a vault cannot be copied: {error}")),
         }
-        self.start(index);
     }
 
     /// The old copy comes back in place of the vault.
