@@ -1,6 +1,6 @@
 //! The command line, the environment and `config.toml`, in this order of precedence.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -124,16 +124,17 @@ pub(crate) enum Command {
     },
     /// Serve one part of a server in a process of its own, on a data directory of its own
     ///
-    /// --address and --port say where clients put and fetch bodies. The rest of the server is told of the part in its
-    /// configuration, under `[depot]`: `url`, `pin`, `secret_file` and `public_url`. Both need the same certificate,
-    /// because clients pin its key.
+    /// The rest of the server, which is the router, is told of the part in its configuration, under `[accounts]` or
+    /// `[depot]`: `url`, `pin` and `secret_file`. For a depot, --address and --port say where clients put and fetch
+    /// bodies; the rest of the server is told of that too, by `public_url`, and needs the same certificate, because
+    /// clients pin its key.
     ServePart {
         /// Which part
         part: Part,
 
-        /// Where the rest of the server calls it
-        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7880")]
-        part_address: SocketAddr,
+        /// Where the rest of the server calls it [default: 127.0.0.1:7880 for the depot, 127.0.0.1:7881 for accounts]
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        part_address: Option<SocketAddr>,
     },
     /// Check that this installation holds nothing that it may not, also while the server runs
     ///
@@ -146,8 +147,29 @@ pub(crate) enum Command {
 /// A part that can be a process of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
+    /// Log-in records, devices, sessions, invitations
+    Accounts,
     /// Sealed bodies and public prekeys
     Depot,
+}
+
+impl Part {
+    /// The name of its database.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Accounts => "accounts",
+            Self::Depot => "depot",
+        }
+    }
+
+    /// Where the rest of the server calls it if nothing else is said: both fit on one machine.
+    pub(crate) const fn default_address(self) -> SocketAddr {
+        let port = match self {
+            Self::Accounts => 7881,
+            Self::Depot => 7880,
+        };
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+    }
 }
 
 /// What to look at.

@@ -33,8 +33,9 @@ fn main() -> ExitCode {
     match arguments.command {
         None => runtime.block_on(run(settings)),
         Some(Command::Invite { uses }) => runtime.block_on(invite(&settings, uses)),
-        Some(Command::ServePart { part: Part::Depot, part_address }) => {
-            runtime.block_on(serve_depot(settings, part_address))
+        Some(Command::ServePart { part, part_address }) => {
+            let part_address = part_address.unwrap_or(part.default_address());
+            runtime.block_on(serve_part(settings, part, part_address))
         }
         Some(Command::VerifyBlind(blind)) => verify_blind(settings, &blind),
     }
@@ -53,12 +54,16 @@ async fn run(settings: Settings) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-async fn serve_depot(settings: Settings, part_address: SocketAddr) -> ExitCode {
-    let running = match tacite_server::start_depot(settings, part_address).await {
+async fn serve_part(settings: Settings, part: Part, part_address: SocketAddr) -> ExitCode {
+    let started = match part {
+        Part::Accounts => tacite_server::start_accounts(settings, part_address).await,
+        Part::Depot => tacite_server::start_depot(settings, part_address).await,
+    };
+    let running = match started {
         Ok(running) => running,
         Err(error) => return fail(1, &error),
     };
-    report::depot_started(&running);
+    report::part_started(&running);
     if let Err(error) = asked_to_end().await {
         return fail(1, &error);
     }
@@ -82,7 +87,7 @@ fn verify_blind(settings: Settings, blind: &Blind) -> ExitCode {
         Err(error) => return fail(2, &error),
     };
     let mut databases = settings.databases();
-    databases.retain(|(name, _)| blind.part.is_none_or(|Part::Depot| *name == "depot"));
+    databases.retain(|(name, _)| blind.part.is_none_or(|part| *name == part.name()));
     let findings = verify(&Audit {
         databases,
         data_dir: settings.data_dir,

@@ -8,16 +8,16 @@ use std::io::{self, Write};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use tacite_server::blind::Findings;
-use tacite_server::{Invitation, Running, RunningDepot};
+use tacite_server::{Invitation, Running, RunningPart};
 
 /// How to connect. A closed standard output does not stop a server.
 pub(crate) fn started(running: &Running) {
     let _ = write_started(&mut io::stdout().lock(), running);
 }
 
-/// How the rest of a server connects to its depot.
-pub(crate) fn depot_started(running: &RunningDepot) {
-    let _ = write_depot_started(&mut io::stdout().lock(), running);
+/// How the rest of a server connects to a part.
+pub(crate) fn part_started(running: &RunningPart) {
+    let _ = write_part_started(&mut io::stdout().lock(), running);
 }
 
 /// A new invitation.
@@ -65,9 +65,11 @@ fn write_started(out: &mut impl Write, running: &Running) -> io::Result<()> {
     out.flush()
 }
 
-fn write_depot_started(out: &mut impl Write, running: &RunningDepot) -> io::Result<()> {
+fn write_part_started(out: &mut impl Write, running: &RunningPart) -> io::Result<()> {
     writeln!(out, "{}", tacite_server::SOFTWARE)?;
-    writeln!(out, "address: {}", running.address)?;
+    if let Some(address) = running.address {
+        writeln!(out, "address: {address}")?;
+    }
     writeln!(out, "part-address: {}", running.part_address)?;
     writeln!(out, "pin: {}", running.pin)?;
     writeln!(out, "secret-file: {}", running.secret_file.display())?;

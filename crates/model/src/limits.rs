@@ -46,6 +46,11 @@ pub const STRANGERS_MAX: usize = 10_000;
 pub const HTTP_CONNECTION_MS_MAX: u64 = 120_000;
 /// Milliseconds for a TLS handshake and the HTTP request that follows it.
 pub const HANDSHAKE_MS_MAX: u64 = 10_000;
+/// Bytes of a call, or of its answer, between two parts of one server that are processes of their own: room for the bodies of
+/// all messages that may be pushed and not yet acknowledged.
+pub const PART_FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Milliseconds after which a part that has not answered a call counts as away; it is noticed within twice the time.
+pub const PART_ANSWER_MS_MAX: u64 = 20_000;
 
 /// Devices of one account.
 pub const DEVICES_PER_ACCOUNT_MAX: usize = 16;
@@ -139,3 +144,4 @@ pub const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// Bytes that the fields of an envelope around the sealed body may take.
 const ENVELOPE_OVERHEAD_BYTES_MAX: usize = 256;
 const _: () = assert!(SEALED_BYTES_MAX + ENVELOPE_OVERHEAD_BYTES_MAX <= FRAME_BODY_BYTES_MAX);
+const _: () = assert!(UNACKNOWLEDGED_MAX * (SEALED_BYTES_MAX + 16) < PART_FRAME_BYTES_MAX);

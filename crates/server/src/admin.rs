@@ -1,6 +1,7 @@
 //! What an administrator does from the command line, beside a running server or without one.
 //!
-//! Invariant: works on the stores directly; SQLite lets a second process write beside the server.
+//! Invariant: works on the stores directly; SQLite lets a second process write beside the server, and a part that is apart
+//! serves several callers.
 
 use std::net::SocketAddr;
 
@@ -12,7 +13,7 @@ use thiserror::Error;
 
 use crate::clock::{Chance, Clock};
 use crate::data_dir::{DataDir, DataDirError};
-use crate::running::{public_address, server_name};
+use crate::running::{accounts_store, public_address, server_name};
 use crate::settings::Settings;
 use crate::tls::{Tls, TlsError};
 
@@ -42,7 +43,7 @@ pub enum AdminError {
     Port,
 }
 
-/// Makes an invitation that `uses` people can register with.
+/// Makes an invitation that `uses` people can register with. Must be called within a tokio runtime.
 pub async fn invite(settings: &Settings, uses: u32) -> Result<Invitation, AdminError> {
     if !(1..=INVITATION_USES_MAX).contains(&uses) {
         return Err(AdminError::Uses);
@@ -56,7 +57,7 @@ pub async fn invite(settings: &Settings, uses: u32) -> Result<Invitation, AdminE
     let name = server_name(settings, tls.as_ref().map(|tls| tls.pin));
     let accounts_settings =
         tacite_accounts::Settings { server_name: name.clone(), registration: settings.registration };
-    let store = tacite_accounts::store::SqliteStore::open(&settings.database("accounts"))?;
+    let store = accounts_store::<AdminError>(settings)?;
     let accounts = Accounts::new(accounts_settings, directory.account_keys(&chance)?, store);
     let secret = accounts.invite(uses, None, clock.now(), &mut chance.fork()).await?;
     let address = public_address(settings, SocketAddr::new(settings.address, settings.port));

@@ -6,7 +6,7 @@
 //! | `keys/accounts.key` | OPAQUE set-up and token signing key |
 //! | `keys/names.key` | the router's key for names of bodies |
 //! | `keys/permits.key` | the key for upload permits, which the depot has too |
-//! | `keys/part.key` | the secret that a depot in a process of its own shares with the rest |
+//! | `keys/part.key` | the secret that a part in a process of its own shares with the rest |
 //! | `keys/tls.key.pem`, `keys/tls.cert.pem` | the self-made TLS key and certificate |
 //!
 //! Invariants: the directory can be entered by its owner only (0700), key files read by their owner only (0600); keys are

@@ -39,14 +39,14 @@ mod tls;
 mod upkeep;
 
 pub use admin::{AdminError, invite};
-pub use apart::{RunningDepot, start_depot};
+pub use apart::{RunningPart, start_accounts, start_depot};
 pub use axum::extract::ws::Message as LinkMessage;
 pub use clock::{Chance, Clock};
 pub use data_dir::DataDirError;
 pub use hub::Parts;
 pub use link::Transport;
 pub use node::Node;
-pub use parts::{DepotStore, Memory, Sqlite};
+pub use parts::{AccountsStore, DepotStore, Memory, Placed, Sqlite};
 pub use running::{FIRST_INVITATION_USES, Running, StartError, start};
 pub use settings::{Config, Settings, SettingsError, TlsFlags};
 pub use tacite_model::Invitation;

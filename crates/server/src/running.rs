@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tacite_accounts::Accounts;
+use tacite_accounts::{Accounts, AccountsError};
 use tacite_depot::{PermitKey, StoreError};
 use tacite_model::limits::{INVITATION_MS, INVITATION_USES_MAX};
 use tacite_model::{Invitation, InvitationError, KeyPin};
@@ -20,10 +20,10 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Chance, Clock};
 use crate::data_dir::{DataDir, DataDirError, read_part_secret};
 use crate::hub::Hub;
-use crate::parts::{DepotStore, Sqlite};
+use crate::parts::{AccountsStore, DepotStore, Placed, Sqlite};
 use crate::refusal::Refusal;
-use crate::remote::{PartAddress, RemoteDepot};
-use crate::settings::{DepotPlace, Policy, Settings, SettingsError};
+use crate::remote::{PartAddress, RemoteAccounts, RemoteDepot};
+use crate::settings::{Place, Policy, Settings, SettingsError};
 use crate::tls::{Tls, TlsError};
 use crate::{http, listener, machine, shedding, upkeep};
 
@@ -41,7 +41,7 @@ pub struct Running {
     pub name: String,
     /// The pin of its TLS key; `None` without TLS.
     pub pin: Option<KeyPin>,
-    /// For the first people, while there is no account.
+    /// For the first people, while there is no account and the accounts can be asked.
     pub first_invitation: Option<Invitation>,
     hub: Arc<Hub<Sqlite>>,
     stop: CancellationToken,
@@ -64,7 +64,7 @@ pub enum StartError {
     Store(#[from] StoreError),
     /// The accounts part failed.
     #[error(transparent)]
-    Accounts(#[from] tacite_accounts::AccountsError),
+    Accounts(#[from] AccountsError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {cause}")]
     Listen {
@@ -86,7 +86,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let tls = if settings.tls.disabled { None } else { Some(Tls::load(&settings, &directory)?) };
     let pin = tls.as_ref().map(|tls| tls.pin);
     let name = server_name(&settings, pin);
-    let accounts_store = tacite_accounts::store::SqliteStore::open(&settings.database("accounts"))?;
+    let accounts_store = accounts_store::<StartError>(&settings)?;
     let accounts_settings =
         tacite_accounts::Settings { server_name: name.clone(), registration: settings.registration };
     let accounts = Accounts::new(accounts_settings, directory.account_keys(&chance)?, accounts_store);
@@ -144,24 +144,40 @@ impl Running {
     }
 }
 
+/// The accounts' store. Must be called within a tokio runtime.
+pub(crate) fn accounts_store<E>(settings: &Settings) -> Result<AccountsStore, E>
+where
+    E: From<DataDirError> + From<StoreError>,
+{
+    Ok(match part_address(&settings.places.accounts)? {
+        None => Placed::Here(tacite_accounts::store::SqliteStore::open(&settings.database("accounts"))?),
+        Some(part) => Placed::Apart(RemoteAccounts::new(part)),
+    })
+}
+
 /// The depot's store, and the key that its permits are made with.
 fn depot(
     settings: &Settings,
     directory: &DataDir,
     chance: &Chance,
 ) -> Result<(DepotStore, PermitKey), StartError> {
-    match &settings.places.depot {
-        DepotPlace::Here(_) => {
+    Ok(match part_address(&settings.places.depot)? {
+        None => {
             let store = tacite_depot::store::SqliteStore::open(&settings.database("depot"))?;
-            Ok((DepotStore::Here(store), directory.permit_key(chance)?))
+            (Placed::Here(store), directory.permit_key(chance)?)
         }
-        DepotPlace::Apart { address, pin, secret_file, .. } => {
-            let secret = read_part_secret(secret_file)?;
-            let permits = secret.permit_key();
-            let part = PartAddress { address: address.clone(), pin: *pin, secret };
-            Ok((DepotStore::Apart(RemoteDepot::new(part)), permits))
+        Some(part) => {
+            let permits = part.secret.permit_key();
+            (Placed::Apart(RemoteDepot::new(part)), permits)
         }
-    }
+    })
+}
+
+/// Where to call a part that is apart.
+fn part_address(place: &Place) -> Result<Option<PartAddress>, DataDirError> {
+    let Place::Apart { address, pin, secret_file } = place else { return Ok(None) };
+    let secret = read_part_secret(secret_file)?;
+    Ok(Some(PartAddress { address: address.clone(), pin: *pin, secret }))
 }
 
 /// The configured name, or one made of the key, so that no two servers have the same by accident.
@@ -187,7 +203,15 @@ async fn first_invitation(
     tls: Option<&Tls>,
 ) -> Result<Option<Invitation>, StartError> {
     let mut rng = hub.chance.fork();
-    let secret = hub.accounts.first_invitation(FIRST_INVITATION_USES, hub.clock.now(), &mut rng).await?;
+    let made = hub.accounts.first_invitation(FIRST_INVITATION_USES, hub.clock.now(), &mut rng).await;
+    let secret = match made {
+        // The parts of a server may start in any order; an invitation can be asked for later.
+        Err(AccountsError::Store(error @ StoreError::Unavailable(_))) => {
+            tracing::warn!(%error, "whether there is an account is not known yet");
+            None
+        }
+        made => made?,
+    };
     let Some(secret) = secret else { return Ok(None) };
     let pin = tls.filter(|tls| tls.self_made).map(|tls| tls.pin);
     Ok(Some(Invitation::new(&public_address(settings, address), name, *secret.expose(), pin)?))

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 pub use delivery::{Delivery, DeliveryConfig, DeliveryModeConfig, RETENTION_DAYS_MAX};
-pub use parts::{DepotPlace, PartConfig, Places};
+pub use parts::{PartConfig, Place, Places};
 use serde::Deserialize;
 pub use shedding::SheddingConfig;
 use tacite_accounts::Registration;
@@ -230,7 +230,11 @@ impl Settings {
     /// The databases of this process and their files.
     #[must_use]
     pub fn databases(&self) -> Vec<(&'static str, PathBuf)> {
-        let is_here = |part: &&str| *part != "depot" || matches!(self.places.depot, DepotPlace::Here(_));
+        let is_here = |part: &&str| match *part {
+            "accounts" => matches!(self.places.accounts, Place::Here(_)),
+            "depot" => matches!(self.places.depot, Place::Here(_)),
+            _ => true,
+        };
         ["accounts", "router", "depot"]
             .into_iter()
             .filter(is_here)
@@ -241,13 +245,16 @@ impl Settings {
     /// The file of a part's database: `accounts`, `router` or `depot`.
     #[must_use]
     pub fn database(&self, part: &str) -> PathBuf {
-        let place = match (part, &self.places.depot) {
-            ("accounts", _) => self.places.accounts.clone(),
-            ("router", _) => self.places.router.clone(),
-            (_, DepotPlace::Here(place)) => place.clone(),
-            (_, DepotPlace::Apart { .. }) => None,
+        let here = |place: &Place| match place {
+            Place::Here(path) => path.clone(),
+            Place::Apart { .. } => None,
         };
-        place.unwrap_or_else(|| self.data_dir.join(part).with_extension("db"))
+        let path = match part {
+            "accounts" => here(&self.places.accounts),
+            "router" => self.places.router.clone(),
+            _ => here(&self.places.depot),
+        };
+        path.unwrap_or_else(|| self.data_dir.join(part).with_extension("db"))
     }
 
     /// Completes a configuration. `default_data_dir` is where data goes if nothing is said.
@@ -278,11 +285,7 @@ impl Settings {
             Some(RegistrationConfig::Closed) => Registration::Closed,
             Some(RegistrationConfig::Invitation) | None => Registration::Invitation,
         };
-        let places = PartConfig::places(config.accounts, config.router, config.depot)?;
-        let depot_url = match &places.depot {
-            DepotPlace::Apart { public_url, .. } => public_url.clone(),
-            DepotPlace::Here(_) => String::new(),
-        };
+        let places = PartConfig::places(&config.accounts, &config.router, config.depot)?;
         let data_dir = config.server.data_dir.or(default_data_dir).ok_or(SettingsError::NoDataDirectory)?;
         let deployment_key = config.security.deployment_key.map(|key| Secret::new(key.into_bytes()));
         Ok(Self {
@@ -293,16 +296,16 @@ impl Settings {
             data_dir,
             certificate,
             tls,
-            places,
             shedding: config.shedding.into(),
             registration,
             policy: Policy {
                 server_name: String::new(),
                 max_messages_per_sec,
-                depot_url,
+                depot_url: places.depot_url.clone(),
                 deployment_key,
                 delivery: config.delivery.try_into()?,
             },
+            places,
         })
     }
 }

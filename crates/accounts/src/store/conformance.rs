@@ -2,7 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a suite for tests, also of other crates")]
 
-use super::*;
+use tacite_model::{AccountId, DeviceId, Handle, Timestamp};
+
+use super::{
+    InvitationHash, NewAccount, NewDevice, NewInvitation, NewSession, Proof, Record, Registered, Rotated,
+    Rotation, Session, Store, TokenHash,
+};
+#[cfg(test)]
+use super::{MemoryStore, SqliteStore};
+use crate::identity::{AccountRef, DeviceRef, Generation, SessionId};
 
 const NOW: Timestamp = Timestamp::from_ms(1_800_000_000_000);
 const LATER: Timestamp = Timestamp::from_ms(1_900_000_000_000);

@@ -1,10 +1,8 @@
 //! The depot's store over a connection: the calls and their two sides.
 
-use std::future::{Future, ready};
-use std::pin::Pin;
+use std::future::Future;
 
 use bytes::Bytes;
-use futures_util::FutureExt as _;
 use prost::Message;
 use tacite_depot::{BodyName, DeviceKeys, Put, Store, StoreError, Upload};
 use tacite_model::{AccountId, DeviceId, Timestamp};
@@ -12,7 +10,11 @@ use tacite_wire::proto;
 
 use super::PartAddress;
 use super::caller::Caller;
-use super::frames::{Frame, unavailable};
+use super::calls::{
+    Answering, Number, Part, account_id, answer, array, device_id, of_account, read, unknown, unreadable,
+};
+use super::frames::Frame;
+use crate::apart::DepotPart;
 
 const PUT_BODY: u8 = 1;
 const KEEP_BODY: u8 = 2;
@@ -55,13 +57,6 @@ struct FoundBodies {
 struct FoundBody {
     #[prost(bytes = "bytes", optional, tag = "1")]
     body: Option<Bytes>,
-}
-
-/// A number, a truth (0 or 1), a time, or nothing.
-#[derive(Clone, PartialEq, Message)]
-struct Number {
-    #[prost(uint64, tag = "1")]
-    number: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -142,7 +137,7 @@ impl Store for RemoteDepot {
     ) -> impl Future<Output = Result<bool, StoreError>> + Send + 'static {
         let body = Body { name: of_name(name), sealed: Bytes::new(), expires_at_ms: expires_at.as_ms() };
         let kept = self.call::<Number, _>(KEEP_BODY, &body);
-        async move { Ok(kept.await?.number == 1) }
+        async move { kept.await?.truth() }
     }
 
     async fn bodies(&self, names: Vec<BodyName>) -> Result<Vec<Option<Bytes>>, StoreError> {
@@ -180,16 +175,16 @@ impl Store for RemoteDepot {
             kyber_prekeys: upload.kyber_prekeys,
             replace: upload.replaces_one_time,
         };
-        let account_id = account_id.as_bytes().to_vec().into();
+        let account_id = of_account(account_id);
         self.call(PUBLISH, &Publication { account_id, device_id: device_id.into(), keys }).await
     }
 
     async fn take_keys(&self, account_id: AccountId) -> Result<Vec<DeviceKeys>, StoreError> {
-        let owner = Owner { account_id: account_id.as_bytes().to_vec().into() };
+        let owner = Owner { account_id: of_account(account_id) };
         let taken: TakenKeys = self.call(TAKE_KEYS, &owner).await?;
         let device = |taken: TakenDevice| {
             Ok(DeviceKeys {
-                device_id: DeviceId::try_from(taken.device_id).map_err(|_| unreadable())?,
+                device_id: device_id(taken.device_id)?,
                 signed_prekey: taken.signed_prekey,
                 kyber_prekey: taken.kyber_prekey,
                 one_time_prekey: taken.one_time_prekey,
@@ -200,66 +195,49 @@ impl Store for RemoteDepot {
     }
 }
 
-/// The answer to one call, begun at once.
-type Answering<'a> = Pin<Box<dyn Future<Output = Frame> + Send + 'a>>;
-
-/// Begins a call that came in.
-pub(super) fn begin<S: Store>(store: &S, call: Frame) -> Answering<'_> {
-    let number = call.call;
-    begin_known(store, call)
-        .unwrap_or_else(|error| ready(Frame::answer::<Number>(number, &Err(error))).boxed())
-}
-
-fn begin_known<S: Store>(store: &S, Frame { call, kind, body }: Frame) -> Result<Answering<'_>, StoreError> {
-    let number = |number: u64| Number { number };
-    Ok(match kind {
-        PUT_BODY => {
-            let Body { name, sealed, expires_at_ms } = read(body)?;
-            let put = store.put_body(to_name(&name)?, sealed, Timestamp::from_ms(expires_at_ms));
-            let code = |put| match put {
-                Put::Created => 0,
-                Put::Same => 1,
-                Put::Other => 2,
-            };
-            async move { Frame::answer(call, &put.await.map(|put| number(code(put)))) }.boxed()
-        }
-        KEEP_BODY => {
-            let Body { name, expires_at_ms, .. } = read(body)?;
-            let kept = store.keep_body(to_name(&name)?, Timestamp::from_ms(expires_at_ms));
-            async move { Frame::answer(call, &kept.await.map(|kept| number(kept.into()))) }.boxed()
-        }
-        BODIES => {
-            let bodies = store.bodies(to_names(&read(body)?)?);
-            let found = |bodies: Vec<Option<Bytes>>| FoundBodies {
-                bodies: bodies.into_iter().map(|body| FoundBody { body }).collect(),
-            };
-            async move { Frame::answer(call, &bodies.await.map(found)) }.boxed()
-        }
-        DELETE_BODIES => {
-            let deleted = store.delete_bodies(to_names(&read(body)?)?);
-            async move { Frame::answer(call, &deleted.await.map(|()| number(0))) }.boxed()
-        }
-        EXPIRE_BODIES => {
-            let expired = store.expire_bodies(Timestamp::from_ms(read::<Number>(body)?.number));
-            async move { Frame::answer(call, &expired.await.map(|count| number(count as u64))) }.boxed()
-        }
-        WIPE_DELETED => {
-            async move { Frame::answer(call, &store.wipe_deleted().await.map(|()| number(0))) }.boxed()
-        }
-        PUBLISH => {
-            let Publication { account_id, device_id, keys } = read(body)?;
-            let account_id = AccountId::try_from(&account_id[..]).map_err(|_| unreadable())?;
-            let device_id = DeviceId::try_from(device_id).map_err(|_| unreadable())?;
-            let upload = Upload::try_from(keys).map_err(|_| unreadable())?;
-            async move { Frame::answer(call, &store.publish(account_id, device_id, upload).await) }.boxed()
-        }
-        TAKE_KEYS => {
-            let account_id =
-                AccountId::try_from(&read::<Owner>(body)?.account_id[..]).map_err(|_| unreadable())?;
-            async move { Frame::answer(call, &store.take_keys(account_id).await.map(taken)) }.boxed()
-        }
-        _ => return Err(unavailable("the part does not know this call: it is of another release")),
-    })
+impl<S: Store> Part for DepotPart<S> {
+    fn begin(&self, Frame { call, kind, body }: Frame) -> Result<Answering<'_>, StoreError> {
+        let store = &self.store;
+        Ok(match kind {
+            PUT_BODY => {
+                let Body { name, sealed, expires_at_ms } = read(body)?;
+                let put = store.put_body(to_name(&name)?, sealed, Timestamp::from_ms(expires_at_ms));
+                let code = |put| match put {
+                    Put::Created => 0,
+                    Put::Same => 1,
+                    Put::Other => 2,
+                };
+                answer(call, put, move |put| Number::from(code(put)))
+            }
+            KEEP_BODY => {
+                let Body { name, expires_at_ms, .. } = read(body)?;
+                let kept = store.keep_body(to_name(&name)?, Timestamp::from_ms(expires_at_ms));
+                answer(call, kept, Number::from)
+            }
+            BODIES => {
+                let found = |bodies: Vec<Option<Bytes>>| FoundBodies {
+                    bodies: bodies.into_iter().map(|body| FoundBody { body }).collect(),
+                };
+                answer(call, store.bodies(to_names(&read(body)?)?), found)
+            }
+            DELETE_BODIES => answer(call, store.delete_bodies(to_names(&read(body)?)?), Number::from),
+            EXPIRE_BODIES => {
+                let now = Timestamp::from_ms(read::<Number>(body)?.number);
+                answer(call, store.expire_bodies(now), |count| Number::from(count as u64))
+            }
+            WIPE_DELETED => answer(call, store.wipe_deleted(), Number::from),
+            PUBLISH => {
+                let Publication { account_id: owner, device_id: device, keys } = read(body)?;
+                let upload = Upload::try_from(keys).map_err(|_| unreadable())?;
+                answer(call, store.publish(account_id(&owner)?, device_id(device)?, upload), |count| count)
+            }
+            TAKE_KEYS => {
+                let owner = account_id(&read::<Owner>(body)?.account_id)?;
+                answer(call, store.take_keys(owner), taken)
+            }
+            _ => return Err(unknown()),
+        })
+    }
 }
 
 fn taken(devices: Vec<DeviceKeys>) -> TakenKeys {
@@ -273,10 +251,6 @@ fn taken(devices: Vec<DeviceKeys>) -> TakenKeys {
     TakenKeys { devices: devices.into_iter().map(device).collect() }
 }
 
-fn read<T: Message + Default>(body: Bytes) -> Result<T, StoreError> {
-    T::decode(body).map_err(|_| unreadable())
-}
-
 fn of_name(name: BodyName) -> Bytes {
     name.0.to_vec().into()
 }
@@ -286,13 +260,9 @@ fn of_names(names: Vec<BodyName>) -> Names {
 }
 
 fn to_name(bytes: &Bytes) -> Result<BodyName, StoreError> {
-    Ok(BodyName(bytes[..].try_into().map_err(|_| unreadable())?))
+    array(bytes).map(BodyName)
 }
 
 fn to_names(names: &Names) -> Result<Vec<BodyName>, StoreError> {
     names.names.iter().map(to_name).collect()
-}
-
-fn unreadable() -> StoreError {
-    unavailable("a call to the part, or its answer, cannot be read")
 }

@@ -1,23 +1,22 @@
 //! The frames of a call.
 //!
-//! Invariants: no frame is longer than [`FRAME_BYTES_MAX`]; what cannot be read ends the connection.
+//! Invariants: no frame is longer than [`PART_FRAME_BYTES_MAX`]; what cannot be read ends the connection.
 
 use std::io;
 
 use bytes::Bytes;
 use prost::Message;
 use tacite_depot::StoreError;
+use tacite_model::limits::PART_FRAME_BYTES_MAX;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-/// Room for a whole queue's worth of bodies (64 of 65,000 bytes).
-pub(super) const FRAME_BYTES_MAX: u32 = 8 * 1024 * 1024;
-
 const VERSION: u8 = 1;
-const HEAD_BYTES: usize = 10;
+/// Version, number of the call, kind.
+pub(super) const HEAD_BYTES: usize = 10;
 
 /// One frame.
 #[derive(Debug)]
-pub(super) struct Frame {
+pub(crate) struct Frame {
     pub(super) call: u64,
     /// Which method is called, or how the call went: 0 well, else the kind of [`StoreError`].
     pub(super) kind: u8,
@@ -65,11 +64,11 @@ impl Frame {
     }
 
     pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Self> {
-        let length = stream.read_u32().await?;
-        if length > FRAME_BYTES_MAX || (length as usize) < HEAD_BYTES {
+        let length = stream.read_u32().await? as usize;
+        if !(HEAD_BYTES..=PART_FRAME_BYTES_MAX).contains(&length) {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        let mut bytes = vec![0; length as usize];
+        let mut bytes = vec![0; length];
         stream.read_exact(&mut bytes).await?;
         let (head, _) = bytes.split_first_chunk::<HEAD_BYTES>().ok_or(io::ErrorKind::InvalidData)?;
         let [VERSION, call @ .., kind] = *head else { return Err(io::ErrorKind::InvalidData.into()) };
@@ -77,12 +76,13 @@ impl Frame {
     }
 
     pub(super) async fn write(&self, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
-        let length = u32::try_from(HEAD_BYTES + self.body.len()).unwrap_or(u32::MAX);
-        if length > FRAME_BYTES_MAX {
+        let length = HEAD_BYTES + self.body.len();
+        let prefix = u32::try_from(length).map_err(|_| io::ErrorKind::InvalidInput)?;
+        if length > PART_FRAME_BYTES_MAX {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let mut bytes = Vec::with_capacity(4 + HEAD_BYTES + self.body.len());
-        bytes.extend_from_slice(&length.to_be_bytes());
+        let mut bytes = Vec::with_capacity(4 + length);
+        bytes.extend_from_slice(&prefix.to_be_bytes());
         bytes.push(VERSION);
         bytes.extend_from_slice(&self.call.to_be_bytes());
         bytes.push(self.kind);

@@ -7,7 +7,9 @@
 //! have in a file) before a call is read; calls are begun in the order in which they were made; nothing is repeated here,
 //! because a call whose answer was lost may have been done: whoever asked is told that the store is unavailable.
 
+mod accounts;
 mod caller;
+mod calls;
 mod depot;
 mod frames;
 mod secret;
@@ -16,9 +18,12 @@ mod serving;
 mod tests;
 mod tls;
 
+pub(crate) use accounts::AccountsPart;
+pub use accounts::RemoteAccounts;
+pub(crate) use calls::Part;
 pub use depot::RemoteDepot;
 pub use secret::PartSecret;
-pub(crate) use serving::{DepotPart, serve};
+pub(crate) use serving::serve;
 
 /// Where a part is and how it is recognised.
 #[derive(Debug, Clone)]

@@ -8,79 +8,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tacite_depot::{PermitKey, Store};
-use tacite_model::Timestamp;
 use tacite_model::limits::HANDSHAKE_MS_MAX;
 use tokio::io::{AsyncReadExt as _, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::depot::begin;
+use super::calls::{Part, begin};
 use super::frames::Frame;
 use super::secret::PartSecret;
-use crate::bodies::Uploads;
-use crate::bodies::http::Desk;
-use crate::clock::Clock;
-use crate::refusal::store_code;
 
 /// Callers at once. A server needs one.
 const CALLERS_MAX: usize = 64;
 /// Answers that wait to be written to one caller.
 const ANSWERS_MAX: usize = 1024;
 const HANDSHAKE: Duration = Duration::from_millis(HANDSHAKE_MS_MAX);
-const UPKEEP: Duration = Duration::from_mins(1);
-
-/// A depot in a process of its own: its store, and what its door for clients needs.
-pub(crate) struct DepotPart<S> {
-    pub(crate) store: S,
-    pub(crate) permits: PermitKey,
-    pub(crate) uploads: Uploads,
-    pub(crate) clock: Clock,
-}
-
-impl<S: Store> Desk for DepotPart<S> {
-    type Depot = S;
-
-    fn depot(&self) -> &S {
-        &self.store
-    }
-
-    fn permits(&self) -> &PermitKey {
-        &self.permits
-    }
-
-    fn uploads(&self) -> &Uploads {
-        &self.uploads
-    }
-
-    fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-}
-
-impl<S: Store> DepotPart<S> {
-    /// Lets bodies expire and wipes what was deleted, also while the rest of the server is down.
-    pub(crate) async fn keep_up(self: Arc<Self>, stop: CancellationToken) {
-        let mut tick = interval(UPKEEP);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while stop.run_until_cancelled(tick.tick()).await.is_some() {
-            let expired = self.store.expire_bodies(self.clock.now()).await;
-            if let Err(error) = expired.map(drop).and(self.store.wipe_deleted().await) {
-                store_code(&error);
-            }
-        }
-    }
-}
 
 /// Serves callers until told to stop.
-pub(crate) async fn serve<S: Store>(
+pub(crate) async fn serve<P: Part>(
     listener: TcpListener,
     tls: Arc<ServerConfig>,
     secret: PartSecret,
-    part: Arc<DepotPart<S>>,
+    part: Arc<P>,
     stop: CancellationToken,
 ) {
     let (acceptor, places) = (TlsAcceptor::from(tls), Arc::new(Semaphore::new(CALLERS_MAX)));
@@ -106,11 +57,11 @@ pub(crate) async fn serve<S: Store>(
     }
 }
 
-async fn caller<S: Store>(
+async fn caller<P: Part>(
     stream: TcpStream,
     acceptor: &TlsAcceptor,
     secret: &PartSecret,
-    part: Arc<DepotPart<S>>,
+    part: Arc<P>,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let greeted = async {
@@ -126,7 +77,7 @@ async fn caller<S: Store>(
     }
     let (mut reading, mut writing) = split(stream);
     let (answers, mut to_write) = mpsc::channel::<Frame>(ANSWERS_MAX);
-    let writer = tokio::spawn(async move {
+    let mut writer = tokio::spawn(async move {
         while let Some(frame) = to_write.recv().await {
             if frame.write(&mut writing).await.is_err() {
                 break;
@@ -134,14 +85,19 @@ async fn caller<S: Store>(
         }
     });
     let ended = loop {
-        let call = match Frame::read(&mut reading).await {
+        let call = tokio::select! {
+            call = Frame::read(&mut reading) => call,
+            // An answer could not be written: whoever waits for it learns that by the end of the connection.
+            _ = &mut writer => return Err(io::ErrorKind::BrokenPipe.into()),
+        };
+        let call = match call {
             Ok(call) => call,
             Err(error) => break error,
         };
         let Ok(place) = answers.clone().reserve_owned().await else { break io::ErrorKind::BrokenPipe.into() };
         let part = Arc::clone(&part);
         // The first poll, which queues the write, happens here: so calls are begun in their order.
-        let mut answering = Box::pin(async move { begin(&part.store, call).await });
+        let mut answering = Box::pin(async move { begin(&*part, call).await });
         match futures_util::poll!(&mut answering) {
             std::task::Poll::Ready(answer) => drop(place.send(answer)),
             std::task::Poll::Pending => drop(tokio::spawn(async move { drop(place.send(answering.await)) })),

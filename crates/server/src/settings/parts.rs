@@ -1,6 +1,6 @@
-//! `[accounts]`, `[router]`, `[depot]`: where each part keeps its database, and whether the depot is a process of its own.
+//! `[accounts]`, `[router]`, `[depot]`: where each part keeps its database, and which are processes of their own.
 //!
-//! Invariant: a part that is apart is complete: address, key and secret.
+//! Invariant: a part that is apart is complete: address, key and secret. The router is where the links are.
 
 use std::path::PathBuf;
 
@@ -13,30 +13,32 @@ use super::SettingsError;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PartConfig {
-    /// `sqlite:PATH`; the depot also `https://HOST:PORT`, where `tacited serve-part depot` listens for the other parts.
+    /// `sqlite:PATH`; accounts and depot also `https://HOST:PORT`, where `tacited serve-part` listens for the other parts.
     pub url: Option<String>,
     /// Which key a part that is apart must show, as it prints it when it starts.
     pub pin: Option<String>,
     /// The file with the secret that both have.
     pub secret_file: Option<PathBuf>,
-    /// Where clients put and fetch bodies: `https://HOST:PORT`.
+    /// The depot only: where clients put and fetch bodies, `https://HOST:PORT`.
     pub public_url: Option<String>,
 }
 
 /// Where the parts are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Places {
-    /// The database of the accounts, if it is not in the data directory.
-    pub accounts: Option<PathBuf>,
-    /// That of the router.
+    /// The accounts.
+    pub accounts: Place,
+    /// The database of the router, if it is not in the data directory.
     pub router: Option<PathBuf>,
     /// The depot.
-    pub depot: DepotPlace,
+    pub depot: Place,
+    /// Where clients reach a depot that is apart; else empty.
+    pub depot_url: String,
 }
 
-/// Where the depot is.
+/// Where a part is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DepotPlace {
+pub enum Place {
     /// In this process, with its database here or in the data directory.
     Here(Option<PathBuf>),
     /// In a process of its own.
@@ -47,12 +49,10 @@ pub enum DepotPlace {
         pin: KeyPin,
         /// The file with the secret.
         secret_file: PathBuf,
-        /// Where clients reach it.
-        public_url: String,
     },
 }
 
-impl Default for DepotPlace {
+impl Default for Place {
     fn default() -> Self {
         Self::Here(None)
     }
@@ -69,39 +69,39 @@ impl PartConfig {
         }
     }
 
-    /// A part that cannot be apart.
-    fn here(self) -> Result<Option<PathBuf>, SettingsError> {
-        match self.depot()? {
-            DepotPlace::Here(path) => Ok(path),
-            DepotPlace::Apart { .. } => {
-                Err(SettingsError::Part("only the depot can be a process of its own"))
-            }
-        }
-    }
-
-    fn depot(self) -> Result<DepotPlace, SettingsError> {
-        let Some(url) = self.url else { return Ok(DepotPlace::Here(None)) };
+    fn place(&self) -> Result<Place, SettingsError> {
+        let Some(url) = &self.url else { return Ok(Place::Here(None)) };
         if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
-            return Ok(DepotPlace::Here(Some(path.into())));
+            return Ok(Place::Here(Some(path.into())));
         }
         let address = url.strip_prefix("https://").map(|rest| rest.trim_end_matches('/'));
         let Some(address) = address.filter(|address| address.contains(':')) else {
             return Err(SettingsError::Part("a url is sqlite:PATH or https://HOST:PORT"));
         };
-        let pin = self.pin.and_then(|pin| pin.parse().ok());
-        match (pin, self.secret_file, self.public_url) {
-            (Some(pin), Some(secret_file), Some(public_url)) if public_url.starts_with("https://") => {
-                Ok(DepotPlace::Apart { address: address.to_owned(), pin, secret_file, public_url })
+        let pin = self.pin.as_ref().and_then(|pin| pin.parse().ok());
+        match (pin, self.secret_file.clone()) {
+            (Some(pin), Some(secret_file)) => {
+                Ok(Place::Apart { address: address.to_owned(), pin, secret_file })
             }
-            _ => Err(SettingsError::Part(
-                "a depot that is apart needs pin, secret_file and public_url (https://…)",
-            )),
+            _ => Err(SettingsError::Part("a part that is apart needs pin and secret_file")),
         }
     }
 
     /// All parts.
-    pub(super) fn places(accounts: Self, router: Self, depot: Self) -> Result<Places, SettingsError> {
-        Ok(Places { accounts: accounts.here()?, router: router.here()?, depot: depot.depot()? })
+    pub(super) fn places(accounts: &Self, router: &Self, depot: Self) -> Result<Places, SettingsError> {
+        let Place::Here(router_database) = router.place()? else {
+            return Err(SettingsError::Part("the router is where the links are: its url is sqlite:PATH"));
+        };
+        let place = depot.place()?;
+        let public_url = depot.public_url.filter(|url| url.starts_with("https://"));
+        let depot_url = match (&place, public_url) {
+            (Place::Here(_), _) => String::new(),
+            (Place::Apart { .. }, Some(url)) => url,
+            (Place::Apart { .. }, None) => {
+                return Err(SettingsError::Part("a depot that is apart needs public_url (https://…)"));
+            }
+        };
+        Ok(Places { accounts: accounts.place()?, router: router_database, depot: place, depot_url })
     }
 }
 
@@ -111,7 +111,7 @@ mod tests {
 
     fn places(part: &str, text: &str) -> Result<Places, SettingsError> {
         let config: crate::Config = toml::from_str(&format!("[{part}]\n{text}")).unwrap_or_default();
-        PartConfig::places(config.accounts, config.router, config.depot)
+        PartConfig::places(&config.accounts, &config.router, config.depot)
     }
 
     // E1
@@ -132,12 +132,28 @@ mod tests {
             "url = \"https://depot.example:7880\"\npin = \"{pin}\"\nsecret_file = \"part.key\"\n\
              public_url = \"https://depot.example:7879\"\n"
         );
-        assert!(matches!(places("depot", &whole).unwrap().depot, DepotPlace::Apart { .. }));
+        assert!(matches!(places("depot", &whole).unwrap().depot, Place::Apart { .. }));
         for line in 1..4 {
             let left = whole.lines().enumerate().filter(|(number, _)| *number != line);
             let text = left.map(|(_, text)| text).collect::<Vec<_>>().join("\n");
             assert!(places("depot", &text).is_err(), "{text}");
         }
         assert!(places("router", &whole).is_err());
+    }
+
+    #[test]
+    fn accounts_that_are_apart_need_no_door_for_clients() {
+        let pin = KeyPin([1; 32]);
+        let whole =
+            format!("url = \"https://accounts.example:7881\"\npin = \"{pin}\"\nsecret_file = \"part.key\"\n");
+        let found = places("accounts", &whole).unwrap();
+        let secret_file = PathBuf::from("part.key");
+        let place = Place::Apart { address: String::from("accounts.example:7881"), pin, secret_file };
+        assert_eq!(found, Places { accounts: place, ..Places::default() });
+        for line in 1..3 {
+            let left = whole.lines().enumerate().filter(|(number, _)| *number != line);
+            let text = left.map(|(_, text)| text).collect::<Vec<_>>().join("\n");
+            assert!(places("accounts", &text).is_err(), "{text}");
+        }
     }
 }
