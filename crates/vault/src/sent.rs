@@ -1,8 +1,9 @@
 //! What this device has told others, word for word, and in which order.
 //!
-//! Invariants: a content is written once and never changed, but that one which nobody has sealed may get another predecessor; it goes when the message that it is about is erased, or when nobody
-//! may ask for it any more, but never while it waits in the outbox for the latter reason. Of an erased one its place in the
-//! order stays, without anything that it said: whoever misses it learns that there is nothing to wait for.
+//! Invariants: a content is written once and never changed, but that one which nobody has sealed may get another predecessor; it
+//! goes when the message that it is about is erased, or when nobody may ask for it any more, but never while it waits in the outbox
+//! for the latter reason. Of an erased one that another names its place in the order stays, without anything that it said: whoever
+//! misses it learns that there is nothing to wait for.
 
 use rusqlite::Row;
 use tacite_model::{AccountId, MessageId, MessageName, Secret, Timestamp};
@@ -69,11 +70,11 @@ impl Transaction<'_> {
         self.first(&sql, &[message_id.as_bytes()], read_sent)
     }
 
-    /// What is about a message and waits in the outbox without having been sealed for anybody, in the order of writing.
-    pub fn unsealed_contents_about(&self, name: MessageName) -> Result<Vec<SentContent>, VaultError> {
+    /// What is about a message and waits in the outbox, in the order of writing.
+    pub fn waiting_contents_about(&self, name: MessageName) -> Result<Vec<SentContent>, VaultError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM sent_contents WHERE subject_author_id = ?1 AND subject_id = ?2 AND {UNSEALED} \
-             ORDER BY position"
+            "SELECT {COLUMNS} FROM sent_contents WHERE subject_author_id = ?1 AND subject_id = ?2 \
+             AND message_id IN (SELECT message_id FROM outbox) ORDER BY position"
         );
         self.all(&sql, &[name.author_id.as_bytes(), name.message_id.as_bytes()], read_sent)
     }
@@ -104,6 +105,14 @@ impl Transaction<'_> {
         let content = Zeroizing::new([&[CONTENT_VERSION], content.expose().as_slice()].concat());
         let previous_id = column::optional_id_value(previous_id.as_ref());
         self.execute(sql, &[message_id.as_bytes(), &previous_id, &content.as_slice()])?;
+        Ok(())
+    }
+
+    /// Forgets a content that no other names, and takes it out of the outbox.
+    pub fn remove_waiting_content(&self, message_id: MessageId) -> Result<(), VaultError> {
+        self.dequeue(message_id)?;
+        self.execute("DELETE FROM sent_contents WHERE message_id = ?1", &[message_id.as_bytes()])?;
+        self.note_erased();
         Ok(())
     }
 

@@ -3,6 +3,8 @@
 //! Everything here is deterministic: time, chance and the order of frames come from the test.
 
 #[cfg(test)]
+mod chain;
+#[cfg(test)]
 mod conversations;
 #[cfg(test)]
 mod crashes;

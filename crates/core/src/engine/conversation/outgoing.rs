@@ -77,25 +77,27 @@ pub(in crate::engine) fn adopt(
     keep(turn, entry.recipient_id, &content)
 }
 
-/// What is about a message that is to be wiped out, and was never sealed, is taken out of the chain: the content behind it names the
-/// one before it, so that nobody waits for what never left.
+/// What is about a message that is to be wiped out, and waits in the outbox, is taken out of the chain: the content behind it
+/// names the one before it, so that nobody waits for what never left. If it has left all the same, there are two behind one.
 pub(super) fn leave_chain(turn: &Turn<'_, '_>, name: MessageName) -> Result<(), CoreError> {
-    let about = turn.tx.unsealed_contents_about(name)?;
+    let about = turn.tx.waiting_contents_about(name)?;
     for message_id in about.into_iter().map(|sent| sent.message_id) {
         // Read again: an earlier one of these may have changed it.
         let Some(leaving) = turn.tx.sent_content(message_id)? else { continue };
         let (recipient_id, previous_id) = (leaving.recipient_id, leaving.previous_id);
         if let Some((behind, is_unsealed)) = turn.tx.sent_content_behind(recipient_id, message_id)? {
-            // A sealed one may have left already: whoever asks for what it names is told that nothing is there.
-            if is_unsealed {
-                rename_previous(turn, &behind, previous_id)?;
+            if !is_unsealed {
+                // It may have left already: whoever asks for what it names is told that nothing is there.
+                continue;
             }
+            rename_previous(turn, &behind, previous_id)?;
         } else if turn.tx.last_sent_id(recipient_id)? == Some(message_id) {
             match previous_id {
                 Some(previous_id) => turn.tx.set_last_sent_id(recipient_id, previous_id)?,
                 None => turn.tx.remove_last_sent_id(recipient_id)?,
             }
         }
+        turn.tx.remove_waiting_content(message_id)?;
     }
     Ok(())
 }
