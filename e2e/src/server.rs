@@ -61,7 +61,9 @@ impl Server {
     pub fn invite(&self, uses: u32) -> Result<String> {
         let mut command = Command::new(&self.binaries.tacited);
         command.arg("invite").arg("--data-dir").arg(self.data());
-        command.args(["--port", &self.address.port().to_string(), "--uses", &uses.to_string()]);
+        command
+            .args(["--port", &self.address.port().to_string(), "--uses", &uses.to_string()])
+            .args(&self.options);
         let finished = Finished::of(&mut command)?.expect(0)?;
         let link = finished.stdout.split_whitespace().find(|word| word.starts_with("tacite://"));
         link.map(str::to_owned).context("`tacited invite` printed no link")
