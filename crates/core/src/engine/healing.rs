@@ -74,7 +74,6 @@ impl Engine {
         for message_id in &request.message_ids {
             let sent = turn.tx.sent_content(*message_id)?;
             match sent.filter(|sent| sent.recipient_id == contact.account_id) {
-                Some(sent) if is_about_missing(&sent)? => tell_in_its_place(turn, &sent)?,
                 Some(sent) => send_once_more(turn, &sent, &mut gone)?,
                 None => gone.message_ids.push(*message_id),
             }
@@ -208,9 +207,6 @@ pub(super) fn heed_gone(turn: &mut Turn<'_, '_>, contact: &Contact, gone: &Gone)
 /// An older copy of the vault asks everybody for what it may have missed.
 pub(super) fn ask_everybody(turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
     for contact in turn.tx.contacts()? {
-        if contact.standing != Standing::Accepted || contact.identity_key.is_none() {
-            continue;
-        }
         let after_id = turn.tx.head(contact.account_id, DeviceId::FIRST)?;
         ask(turn, contact.account_id, ResendRequest { message_ids: Vec::new(), after_id, before_id: None })?;
     }
@@ -301,34 +297,21 @@ fn is_given_up(turn: &Turn<'_, '_>, message_id: MessageId) -> Result<bool, CoreE
     Ok(is_given_up || turn.tx.is_sent_failed(message_id)?)
 }
 
-/// Puts a content into the outbox once more, under a new id. Questions and answers about missing contents are not repeated: who
-/// needs an answer asks again.
+/// Puts a content into the outbox once more, under a new id. Of a question or an answer about missing contents only this goes,
+/// in its place: that it is gone. There is nothing to show there, so nothing unreadable stays; who needs an answer asks again.
 fn send_once_more(turn: &mut Turn<'_, '_>, sent: &SentContent, gone: &mut Gone) -> Result<(), CoreError> {
-    let is_failed = turn.tx.is_sent_failed(sent.message_id)?;
-    let content = read(sent)?
-        .filter(|content| !matches!(content.body, Body::ResendRequest(_) | Body::Gone(_)))
-        .filter(|_| !is_failed);
+    let content = if turn.tx.is_sent_failed(sent.message_id)? { None } else { read(sent)? };
     let Some(content) = content else {
         gone.message_ids.push(sent.message_id);
         return Ok(());
     };
-    let original_id = Some(content.known_id());
-    let content = Content { message_id: MessageId::random(turn.rng), original_id, ..content };
-    store_content(turn, sent.recipient_id, &content)
-}
-
-/// Whether a content asks for missing contents, or answers that.
-fn is_about_missing(sent: &SentContent) -> Result<bool, CoreError> {
-    let content = read(sent)?;
-    Ok(content.is_some_and(|content| matches!(content.body, Body::ResendRequest(_) | Body::Gone(_))))
-}
-
-/// Says of a question or an answer that could not be read that it is gone, and says so in its place: there is nothing to show
-/// there, so nothing unreadable stays.
-fn tell_in_its_place(turn: &mut Turn<'_, '_>, sent: &SentContent) -> Result<(), CoreError> {
-    let Some(content) = read(sent)? else { return Ok(()) };
     let original_id = content.known_id();
-    let body = Body::Gone(Gone { message_ids: vec![original_id], before_id: None });
+    let body = match content.body {
+        Body::ResendRequest(_) | Body::Gone(_) => {
+            Body::Gone(Gone { message_ids: vec![original_id], before_id: None })
+        }
+        body => body,
+    };
     let message_id = MessageId::random(turn.rng);
     let content = Content { message_id, original_id: Some(original_id), body, ..content };
     store_content(turn, sent.recipient_id, &content)

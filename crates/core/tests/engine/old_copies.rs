@@ -246,6 +246,21 @@ fn t18_what_waited_in_the_outbox_is_sealed_anew_and_shown_once() {
     assert_eq!(states, vec![MessageState::Received; states.len()]);
 }
 
+// T18: whom the copy never heard may have written since; nothing that comes later shows it.
+#[test]
+fn t18_who_was_silent_before_the_copy_is_asked_too() {
+    let mut copies = Copies::of_silent_contacts();
+    let copy = copies.copy();
+    copies.world.send("bob", "alice", "the only one");
+    copies.world.settle();
+    assert_eq!(copies.world.device("bob").sent_states("alice"), [MessageState::Received]);
+    copies.exchange_vaults(&copy);
+    copies.world.settle();
+    assert_eq!(copies.restored(), 1);
+    assert_eq!(copies.world.device("alice").received("bob"), ["the only one"]);
+    assert_no_key_is_used_twice(&copies.world);
+}
+
 // T18: whichever copy runs after the other notices it, again and again.
 #[test]
 fn t18_two_copies_in_turn_each_notice() {
@@ -348,6 +363,9 @@ fn t21_a_question_in_a_lost_session_leaves_nothing_unreadable() {
     copies.world.server.swallow((alice, lost.header.message_id));
     copies.world.send("alice", "bob", "bob asks what was before");
     while copies.world.step() {}
+    // He does so before the copy asks anything in a session of its own.
+    copies.world.end("alice");
+    copies.world.pass(6000);
     copies.exchange_vaults(&copy);
     copies.world.settle();
     assert_eq!(copies.restored(), 1);
