@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tacite_core::{LinkStatus, MessageKind, MessageState, MessageView, Standing, Vault, queries};
+use tacite_core::{LinkStatus, MessageKind, MessageState, MessageView, Standing, Vault, VaultError, queries};
 use tacite_model::{Handle, MessageId};
 
 use crate::person::NAMES;
@@ -13,9 +13,11 @@ use crate::world::World;
 
 /// What may be told where single frames get lost.
 const MESSAGES_MISSING: &str = "messages-missing";
+/// What may be told where frames come twice: device and server count them.
+const VAULT_RESTORED: &str = "vault-restored";
 /// What may be told in a world in which an old copy of a vault came back.
 const TOLD_AFTER_RESTORING: [&str; 4] =
-    ["vault-restored", "message-unreadable", "asked-too-often", MESSAGES_MISSING];
+    [VAULT_RESTORED, "message-unreadable", "asked-too-often", MESSAGES_MISSING];
 /// Messages of one conversation that are looked at: more than there ever are.
 const HISTORY_MAX: u32 = 100_000;
 
@@ -37,25 +39,20 @@ impl World {
             if person.core.link() != LinkStatus::Level {
                 return Some(format!("{name} is not level: {:?}", person.core.link()));
             }
-            let queued = person.vault.transaction().and_then(|tx| tx.outbox_count());
-            match queued {
-                Ok(0) => {}
-                Ok(count) => return Some(format!("{count} messages in the outbox of {name}")),
-                Err(error) => return Some(format!("the vault of {name} cannot be read: {error}")),
+            let unreported = person.vault.transaction().and_then(|tx| tx.read_senders());
+            if !unreported.is_ok_and(|senders| senders.is_empty()) {
+                return Some(format!("{name} has not reported what was read"));
             }
             for peer in &handles {
+                match waiting(&mut person.vault, peer) {
+                    Ok(Waiting { is_queued: false, held: 0 }) => {}
+                    Ok(Waiting { is_queued: true, .. }) => {
+                        return Some(format!("messages to {peer} in the outbox of {name}"));
+                    }
+                    Ok(_) => return Some(format!("{name} holds messages of {peer} back")),
+                    Err(error) => return Some(format!("the vault of {name} cannot be read: {error}")),
+                }
                 let history = history(&mut person.vault, peer);
-                let unreported = person.vault.transaction().and_then(|tx| tx.read_senders());
-                if !unreported.is_ok_and(|senders| senders.is_empty()) {
-                    return Some(format!("{name} has not reported what was read"));
-                }
-                let held = person.vault.transaction().and_then(|tx| {
-                    let contact = tx.contact_by_handle(peer)?;
-                    contact.map_or(Ok(0), |contact| tx.held_count(contact.account_id))
-                });
-                if held.ok() != Some(0) {
-                    return Some(format!("{name} holds messages of {peer} back"));
-                }
                 let open = history.iter().find(|row| row.outgoing && !row.deleted && is_open(row.state));
                 if let Some(open) = open {
                     return Some(format!("message {} of {name} to {peer} is {:?}", number(open), open.state));
@@ -101,6 +98,7 @@ impl World {
     fn may_be_told(&self, word: &str) -> bool {
         (self.truth.was_restored() && TOLD_AFTER_RESTORING.contains(&word))
             || (self.hostile.is_on() && word == MESSAGES_MISSING)
+            || (self.hostile.doubles > 0 && word == VAULT_RESTORED)
     }
 
     /// One person's messages to another.
@@ -171,6 +169,19 @@ impl World {
             self.wrong(fault);
         }
     }
+}
+
+/// What is not done yet between a person and somebody in the world. Contacts who are in no world at all never come.
+struct Waiting {
+    is_queued: bool,
+    held: usize,
+}
+
+fn waiting(vault: &mut Vault, peer: &Handle) -> Result<Waiting, VaultError> {
+    let tx = vault.transaction()?;
+    let Some(contact) = tx.contact_by_handle(peer)? else { return Ok(Waiting { is_queued: false, held: 0 }) };
+    let is_queued = tx.outbox_after(contact.account_id, 0)?.is_some();
+    Ok(Waiting { is_queued, held: tx.held_count(contact.account_id)? })
 }
 
 /// A conversation, from the vault.
