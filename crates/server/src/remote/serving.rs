@@ -77,7 +77,7 @@ async fn caller<P: Part>(
     }
     let (mut reading, mut writing) = split(stream);
     let (answers, mut to_write) = mpsc::channel::<Frame>(ANSWERS_MAX);
-    let mut writer = tokio::spawn(async move {
+    let writer = tokio::spawn(async move {
         while let Some(frame) = to_write.recv().await {
             if frame.write(&mut writing).await.is_err() {
                 break;
@@ -85,12 +85,7 @@ async fn caller<P: Part>(
         }
     });
     let ended = loop {
-        let call = tokio::select! {
-            call = Frame::read(&mut reading) => call,
-            // An answer could not be written: whoever waits for it learns that by the end of the connection.
-            _ = &mut writer => return Err(io::ErrorKind::BrokenPipe.into()),
-        };
-        let call = match call {
+        let call = match Frame::read(&mut reading).await {
             Ok(call) => call,
             Err(error) => break error,
         };
