@@ -2,7 +2,7 @@
 //!
 //! Invariants: no frame is longer than [`PART_FRAME_BYTES_MAX`]; what cannot be read ends the connection.
 
-use std::io;
+use std::{fmt, io};
 
 use bytes::Bytes;
 use prost::Message;
@@ -15,7 +15,6 @@ const VERSION: u8 = 1;
 pub(super) const HEAD_BYTES: usize = 10;
 
 /// One frame.
-#[derive(Debug)]
 pub(crate) struct Frame {
     pub(super) call: u64,
     /// Which method is called, or how the call went: 0 well, else the kind of [`StoreError`].
@@ -89,6 +88,13 @@ impl Frame {
         bytes.extend_from_slice(&self.body);
         stream.write_all(&bytes).await?;
         stream.flush().await
+    }
+}
+
+impl fmt::Debug for Frame {
+    /// A body may hold records of passwords or names of bodies; it is not printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame").field("call", &self.call).field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 

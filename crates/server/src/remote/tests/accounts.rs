@@ -2,11 +2,12 @@
 
 use std::sync::Mutex;
 
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tacite_accounts::store::{MemoryStore, SqliteStore, conformance};
 use tacite_accounts::{Accounts, AccountsError, Generation, Store};
 use tacite_depot::StoreError;
-use tacite_model::{AccountId, DeviceId};
+use tacite_model::{AccountId, DeviceId, KeyPin};
 use tacite_wire::Code;
 use tokio::net::TcpListener;
 
@@ -96,6 +97,29 @@ async fn accounts_that_are_away_are_unavailable_until_they_are_back() {
             tokio::task::yield_now().await;
         }
     }
+}
+
+// Log-in records are told to nobody who does not know the secret, and nobody else's are believed.
+#[tokio::test]
+async fn accounts_and_their_caller_must_be_who_they_say() {
+    let (_place, tls) = tls();
+    let served = Served::start(&tls, "127.0.0.1:0", AccountsPart(MemoryStore::default())).await;
+    let address = &served.address;
+    for wrong in [
+        PartAddress { pin: KeyPin([0; 32]), ..address.clone() },
+        PartAddress { secret: PartSecret::new([8; 32]), ..address.clone() },
+    ] {
+        let stranger = RemoteAccounts::new(wrong);
+        assert!(is_unavailable(&stranger.credentials("alice".parse().unwrap()).await));
+        assert!(is_unavailable(&stranger.account_count().await));
+    }
+    assert_eq!(RemoteAccounts::new(address.clone()).account_count().await, Ok(0));
+}
+
+#[test]
+fn records_of_passwords_are_not_printed() {
+    let frame = Frame { call: 1, kind: 64, body: Bytes::from_static(b"record") };
+    assert_eq!(format!("{frame:?}"), "Frame { call: 1, kind: 64, .. }");
 }
 
 // Who was given the address of another part learns that, and does nothing there.
