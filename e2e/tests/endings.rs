@@ -1,12 +1,17 @@
 //! Programs end cleanly when they are told to.
 
 use anyhow::{Result, ensure};
-use tacite_e2e::{Message, Mode, World};
+use tacite_e2e::{Message, Mode, World, in_each_mode};
+
+in_each_mode!(
+    the_server_ends_cleanly_and_starts_again,
+    the_server_ends_although_somebody_listens,
+    listening_ends_cleanly,
+);
 
 // I1
-#[test]
-fn the_server_ends_cleanly_and_starts_again() -> Result<()> {
-    let mut world = World::new(Mode::Inline)?;
+fn the_server_ends_cleanly_and_starts_again(mode: Mode) -> Result<()> {
+    let mut world = World::new(mode)?;
     let alice = world.person("alice")?;
     world.server.stop()?;
     world.server.restart()?;
@@ -18,9 +23,8 @@ fn the_server_ends_cleanly_and_starts_again() -> Result<()> {
 }
 
 // The server waits for nobody who stays connected.
-#[test]
-fn the_server_ends_although_somebody_listens() -> Result<()> {
-    let mut world = World::new(Mode::Inline)?;
+fn the_server_ends_although_somebody_listens(mode: Mode) -> Result<()> {
+    let mut world = World::new(mode)?;
     let (alice, bob) = world.contacts("alice", "bob")?;
     let mut listening = bob.start(&["listen"])?;
     alice.send(&bob, "still there?", "received")?;
@@ -33,9 +37,8 @@ fn the_server_ends_although_somebody_listens() -> Result<()> {
 }
 
 // H1: one Ctrl+C, or SIGTERM.
-#[test]
-fn listening_ends_cleanly() -> Result<()> {
-    let world = World::new(Mode::Inline)?;
+fn listening_ends_cleanly(mode: Mode) -> Result<()> {
+    let world = World::new(mode)?;
     let (alice, bob) = world.contacts("alice", "bob")?;
     for interrupted in [true, false] {
         let mut listening = bob.start(&["listen"])?;
@@ -50,7 +53,7 @@ fn listening_ends_cleanly() -> Result<()> {
         ensure!(status.code() == Some(0), "listening ended with {status}");
         assert_eq!(lines, [""; 0]);
     }
-    alice.send(&bob, "gone?", "sent")?;
-    assert_eq!(bob.listen_until_level()?.len(), 1);
+    alice.send(&bob, "gone?", mode.reach_while_away())?;
+    assert_eq!(world.deliver(&alice, &bob)?.len(), 1);
     Ok(())
 }

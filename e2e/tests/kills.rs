@@ -9,6 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use tacite_e2e::{Message, Mode, Person, Proxy, Weather, World, in_each_mode};
 
 in_each_mode!(
+    registering_survives_a_kill_at_each_stage,
+    becoming_contacts_survives_a_kill_at_each_stage,
     sending_survives_a_kill_at_each_stage,
     hearing_survives_a_kill_at_each_stage,
     a_conversation_survives_a_server_that_is_killed_again_and_again,
@@ -60,11 +62,10 @@ fn said(messages: &[Message]) -> Vec<&str> {
 }
 
 // B1, T20
-#[test]
-fn registering_survives_a_kill_at_each_stage() -> Result<()> {
-    let world = World::new(Mode::Inline)?;
+fn registering_survives_a_kill_at_each_stage(mode: Mode) -> Result<()> {
+    let world = World::new(mode)?;
     let bob = world.person("bob")?;
-    for stage in 0.. {
+    for stage in stages(mode) {
         let mut alice = world.stranger(&format!("alice{stage}"))?;
         let handle = alice.handle();
         let invitation = world.server.invite(1)?;
@@ -75,9 +76,8 @@ fn registering_survives_a_kill_at_each_stage() -> Result<()> {
                 .with_context(|| format!("after a kill at piece {stage}"))?;
         }
         alice.befriend(&bob)?;
-        bob.send(&alice, "welcome", "sent")?;
-        let messages = alice.listen_until_level()?;
-        assert_eq!(heard(&messages), ["welcome"], "after a kill at piece {stage}");
+        bob.send(&alice, "welcome", mode.reach_while_away())?;
+        assert_eq!(heard(&world.deliver(&bob, &alice)?), ["welcome"], "after a kill at piece {stage}");
         if stopped == Stopped::Ended {
             ensure!(stage > 10, "the command ended after {stage} pieces: was it stopped at all?");
             return Ok(());
@@ -94,12 +94,11 @@ fn finish_registration(alice: &Person, register: &[&str]) -> Result<()> {
     alice.results(&["contacts", "list"]).map(drop)
 }
 
-// C2: contacts come about in the same way in every mode.
-#[test]
-fn becoming_contacts_survives_a_kill_at_each_stage() -> Result<()> {
-    let world = World::new(Mode::Inline)?;
+// C2
+fn becoming_contacts_survives_a_kill_at_each_stage(mode: Mode) -> Result<()> {
+    let world = World::new(mode)?;
     let mut bob = world.person("bob")?;
-    for stage in 0.. {
+    for stage in stages(mode) {
         let mut alice = world.person(&format!("alice{stage}"))?;
         let handle = alice.handle();
         let (request, accept) = (["contacts", "request", "@bob"], ["contacts", "accept", &handle]);
@@ -107,7 +106,7 @@ fn becoming_contacts_survives_a_kill_at_each_stage() -> Result<()> {
         alice.results(&request)?;
         let accepted = stop_after(&world, &mut bob, stage, &accept)?;
         bob.results(&accept)?;
-        alice.send(&bob, "there you are", "sent")?;
+        alice.send(&bob, "there you are", mode.reach_while_away())?;
         assert_eq!(heard(&world.deliver(&alice, &bob)?), ["there you are"], "after a kill at piece {stage}");
         if [asked, accepted] == [Stopped::Ended, Stopped::Ended] {
             ensure!(stage > 5, "the commands ended after {stage} pieces: were they stopped at all?");

@@ -2,7 +2,16 @@
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use tacite_e2e::{Finished, Message, Mode, World};
+use tacite_e2e::{Finished, Message, Mode, World, in_each_mode};
+
+in_each_mode!(
+    a_second_process_on_a_profile_is_told_who_holds_it,
+    a_new_session_wants_password_and_words,
+    a_wrong_passphrase_opens_nothing,
+    who_is_no_contact_is_not_written_to,
+    registering_wants_a_free_name_and_a_good_invitation,
+    a_server_with_another_key_is_not_talked_to,
+);
 
 /// The error object that a command left on stderr.
 fn error(finished: &Finished) -> Result<Value> {
@@ -23,9 +32,8 @@ fn expect_refusal(finished: Finished, exit: i32, code: u64) -> Result<()> {
 }
 
 // B9, T19
-#[test]
-fn a_second_process_on_a_profile_is_told_who_holds_it() -> Result<()> {
-    let world = World::new(Mode::Inline)?;
+fn a_second_process_on_a_profile_is_told_who_holds_it(mode: Mode) -> Result<()> {
+    let world = World::new(mode)?;
     let (alice, bob) = world.contacts("alice", "bob")?;
     let mut listening = bob.start(&["listen"])?;
     // Once it has heard something it surely holds the profile.
@@ -36,18 +44,17 @@ fn a_second_process_on_a_profile_is_told_who_holds_it() -> Result<()> {
     ensure!(error.contains(&listening.process_id().to_string()), "the holder is not named: {error}");
     ensure!(error.contains("listen"), "what the holder does is not named: {error}");
     listening.kill()?;
-    bob.send(&alice, "yes", "sent")?;
-    assert_eq!(alice.listen_until_level()?.len(), 1);
+    bob.send(&alice, "yes", mode.reach_while_away())?;
+    assert_eq!(world.deliver(&bob, &alice)?.len(), 1);
     Ok(())
 }
 
 // B2, B3: password first, then words; each wrong one is refused alike.
-#[test]
-fn a_new_session_wants_password_and_words() -> Result<()> {
-    let world = World::new(Mode::Inline)?;
+fn a_new_session_wants_password_and_words(mode: Mode) -> Result<()> {
+    let world = World::new(mode)?;
     let (alice, bob) = world.contacts("alice", "bob")?;
     alice.results(&["logout"])?;
-    bob.send(&alice, "come back", "sent")?;
+    bob.send(&alice, "come back", mode.reach_while_away())?;
     alice.run(&["send", "@bob", "am I in?"])?.expect(4)?;
     for (secret, wrong, right) in [
         ("password", "wrong-password\n".to_owned(), alice.password()),
@@ -60,15 +67,14 @@ fn a_new_session_wants_password_and_words() -> Result<()> {
         std::fs::write(alice.secret_file(secret), format!("{right}\n"))?;
     }
     alice.results(&["login"])?;
-    let heard = alice.listen_until_level()?;
+    let heard = world.deliver(&bob, &alice)?;
     assert_eq!(heard.iter().map(|message| message.text.as_str()).collect::<Vec<_>>(), ["come back"]);
     Ok(())
 }
 
 // G4
-#[test]
-fn a_wrong_passphrase_opens_nothing() -> Result<()> {
-    let world = World::new(Mode::Inline)?;
+fn a_wrong_passphrase_opens_nothing(mode: Mode) -> Result<()> {
+    let world = World::new(mode)?;
     let alice = world.person("alice")?;
     std::fs::write(alice.secret_file("passphrase"), "a wrong passphrase\n")?;
     alice.run(&["contacts", "list"])?.expect(7)?;
@@ -76,9 +82,8 @@ fn a_wrong_passphrase_opens_nothing() -> Result<()> {
 }
 
 // C2
-#[test]
-fn who_is_no_contact_is_not_written_to() -> Result<()> {
-    let world = World::new(Mode::Inline)?;
+fn who_is_no_contact_is_not_written_to(mode: Mode) -> Result<()> {
+    let world = World::new(mode)?;
     let (alice, bob) = (world.person("alice")?, world.person("bob")?);
     expect_refusal(alice.run(&["contacts", "request", "@nobody"])?, 3, 404)?;
     ensure!(alice.run(&["send", "@bob", "psst"])?.code == Some(3), "a message to a stranger was taken");
@@ -91,9 +96,8 @@ fn who_is_no_contact_is_not_written_to() -> Result<()> {
 }
 
 // B1
-#[test]
-fn registering_wants_a_free_name_and_a_good_invitation() -> Result<()> {
-    let world = World::new(Mode::Inline)?;
+fn registering_wants_a_free_name_and_a_good_invitation(mode: Mode) -> Result<()> {
+    let world = World::new(mode)?;
     let (alice, mallory) = (world.stranger("alice")?, world.stranger("mallory")?);
     let invitation = world.server.invite(1)?;
     alice.register(&invitation)?;
@@ -104,9 +108,8 @@ fn registering_wants_a_free_name_and_a_good_invitation() -> Result<()> {
 }
 
 // A5: the key in the invitation is the key that the server must show.
-#[test]
-fn a_server_with_another_key_is_not_talked_to() -> Result<()> {
-    let (world, impostor) = (World::new(Mode::Inline)?, World::new(Mode::Inline)?);
+fn a_server_with_another_key_is_not_talked_to(mode: Mode) -> Result<()> {
+    let (world, impostor) = (World::new(mode)?, World::new(mode)?);
     let mut alice = world.stranger("alice")?;
     alice.connect_by_way_of(Some(impostor.server.address()));
     let refused = alice.run(&["register", "@alice", "--invite", &world.server.invite(1)?])?;

@@ -3,7 +3,11 @@
 use anyhow::{Context as _, Result, ensure};
 use tacite_e2e::{Mode, Story, World, canary, in_each_mode};
 
-in_each_mode!(two_people_meet_and_talk_whatever_happens,);
+in_each_mode!(
+    two_people_meet_and_talk_whatever_happens,
+    three_stores_stand_apart_in_a_private_directory,
+    no_address_is_stored_nor_logged_above_debug,
+);
 
 // C5, C6, E2, T80
 fn two_people_meet_and_talk_whatever_happens(mode: Mode) -> Result<()> {
@@ -21,9 +25,8 @@ fn two_people_meet_and_talk_whatever_happens(mode: Mode) -> Result<()> {
 }
 
 // E1, I1: what a server makes of nothing.
-#[test]
-fn three_stores_stand_apart_in_a_private_directory() -> Result<()> {
-    let world = World::new(Mode::Inline)?;
+fn three_stores_stand_apart_in_a_private_directory(mode: Mode) -> Result<()> {
+    let world = World::new(mode)?;
     let data = world.server.data();
     for store in ["accounts.db", "router.db", "depot.db"] {
         ensure!(data.join(store).is_file(), "{store} is missing");
@@ -37,11 +40,11 @@ fn three_stores_stand_apart_in_a_private_directory() -> Result<()> {
 }
 
 // A7: whoever reads the server's disk or its usual logs learns nobody's address.
-#[test]
-fn no_address_is_stored_nor_logged_above_debug() -> Result<()> {
-    let world = World::new(Mode::Inline)?;
+fn no_address_is_stored_nor_logged_above_debug(mode: Mode) -> Result<()> {
+    let world = World::new(mode)?;
     let (alice, bob) = world.contacts("alice", "bob")?;
-    alice.send(&bob, "where am I?", "sent")?;
+    alice.send(&bob, "where am I?", mode.reach_while_away())?;
+    world.deliver(&alice, &bob)?;
     let address = world.server.address().ip().to_string();
     canary::expect_none(&world.server.data(), std::slice::from_ref(&address))?;
     for path in canary::files_with(&world.server.logs(), &address)? {
