@@ -1,9 +1,10 @@
 //! What this account wrote and the server has not yet taken over.
 //!
-//! Invariants: entries of one recipient are driven in ascending position; once an envelope is stored, the same bytes are
-//! sent until the server answers for good; a message is in the outbox as long as a device of the recipient is to get it,
-//! which may be longer than its state is `Queued`.
+//! Invariants: of one recipient's entries the urgent ones go first, then the others, both in ascending position; once an envelope
+//! is stored, the same bytes are sent until the server answers for good; a message is in the outbox as long as a device of the
+//! recipient is to get it, which may be longer than its state is `Queued`.
 
+use rusqlite::Row;
 use tacite_model::{AccountId, DeviceId, MessageId};
 
 use crate::{Transaction, VaultError, column};
@@ -27,27 +28,42 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Puts a message into the outbox, before all that is not urgent.
+    pub fn enqueue_urgent(&self, message_id: MessageId, recipient_id: AccountId) -> Result<(), VaultError> {
+        let sql = "INSERT INTO outbox (message_id, recipient_id, urgent) VALUES (?1, ?2, 1)";
+        self.execute(sql, &[message_id.as_bytes(), recipient_id.as_bytes()])?;
+        Ok(())
+    }
+
     /// The recipients of whom something is in the outbox, whoever has waited longest first.
     pub fn outbox_recipients(&self) -> Result<Vec<AccountId>, VaultError> {
         let sql = "SELECT recipient_id FROM outbox GROUP BY recipient_id ORDER BY min(position)";
         self.all(sql, &[], |row| Ok(AccountId::from_bytes(column::array(row, "recipient_id")?)))
     }
 
-    /// The first entry for a recipient behind `position` (0: the very first).
+    /// The first `limit` entries for a recipient, in the order in which they are to go.
+    pub fn outbox_of(&self, recipient_id: AccountId, limit: usize) -> Result<Vec<OutboxEntry>, VaultError> {
+        let sql = "SELECT position, message_id, recipient_id FROM outbox WHERE recipient_id = ?1 \
+            ORDER BY urgent DESC, position LIMIT ?2";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.all(sql, &[recipient_id.as_bytes(), &limit], read_entry)
+    }
+
+    /// The entry of a message.
+    pub fn outbox_entry(&self, message_id: MessageId) -> Result<Option<OutboxEntry>, VaultError> {
+        let sql = "SELECT position, message_id, recipient_id FROM outbox WHERE message_id = ?1";
+        self.first(sql, &[message_id.as_bytes()], read_entry)
+    }
+
+    /// The first entry for a recipient behind `position` (0: the very first), in the order of writing.
     pub fn outbox_after(
         &self,
         recipient_id: AccountId,
         position: i64,
     ) -> Result<Option<OutboxEntry>, VaultError> {
-        let sql = "SELECT position, message_id FROM outbox WHERE recipient_id = ?1 AND position > ?2 \
+        let sql = "SELECT position, message_id, recipient_id FROM outbox WHERE recipient_id = ?1 AND position > ?2 \
             ORDER BY position LIMIT 1";
-        self.first(sql, &[recipient_id.as_bytes(), &position], |row| {
-            Ok(OutboxEntry {
-                position: row.get("position")?,
-                message_id: MessageId::from_bytes(column::array(row, "message_id")?),
-                recipient_id,
-            })
-        })
+        self.first(sql, &[recipient_id.as_bytes(), &position], read_entry)
     }
 
     /// How many messages are in the outbox.
@@ -116,4 +132,12 @@ impl Transaction<'_> {
         self.execute("DELETE FROM outbox WHERE message_id = ?1", &[message_id.as_bytes()])?;
         Ok(())
     }
+}
+
+fn read_entry(row: &Row<'_>) -> Result<OutboxEntry, VaultError> {
+    Ok(OutboxEntry {
+        position: row.get("position")?,
+        message_id: MessageId::from_bytes(column::array(row, "message_id")?),
+        recipient_id: AccountId::from_bytes(column::array(row, "recipient_id")?),
+    })
 }

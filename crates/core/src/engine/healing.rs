@@ -16,7 +16,7 @@ use tacite_model::{AccountId, DeviceId, MessageId, MessageName, Timestamp};
 use tacite_seal::{Body, Content, Gone, ResendRequest};
 use tacite_vault::{Contact, Gap, MessageState, SentContent, Standing, Unreadable};
 
-use super::conversation::outgoing::{queue_content, store_content};
+use super::conversation::outgoing::{queue_about_missing, queue_urgent};
 use super::order::{self, MARK_AFTER_MS, wait_no_longer};
 use super::{Engine, Turn};
 use crate::{CoreError, Problem};
@@ -83,7 +83,7 @@ impl Engine {
         }
         if !gone.message_ids.is_empty() || gone.before_id.is_some() {
             gone.message_ids.truncate(RESENDS_PER_REQUEST_MAX);
-            queue_content(turn, contact.account_id, Body::Gone(gone))?;
+            queue_about_missing(turn, contact.account_id, Body::Gone(gone))?;
         }
         Ok(())
     }
@@ -232,7 +232,7 @@ fn ask_anew(
 fn ask(turn: &mut Turn<'_, '_>, sender_id: AccountId, request: ResendRequest) -> Result<(), CoreError> {
     let contact = turn.tx.contact(sender_id)?;
     if contact.is_some_and(|contact| contact.standing == Standing::Accepted && !contact.blocked) {
-        queue_content(turn, sender_id, Body::ResendRequest(request))?;
+        queue_about_missing(turn, sender_id, Body::ResendRequest(request))?;
     }
     Ok(())
 }
@@ -256,15 +256,12 @@ fn answer_gap(
     let end = before.as_ref().map_or(i64::MAX, |before| before.position);
     let start = told(turn, request.after_id)?.map_or(0, |after| after.position);
     let start = if start < end { start } else { 0 };
-    let mut sent = turn.tx.sent_contents_between(recipient_id, start, end, RESENDS_PER_REQUEST_MAX + 1)?;
+    let mut sent = told_between(turn, recipient_id, start, end)?;
     let is_all = sent.len() <= RESENDS_PER_REQUEST_MAX;
     sent.truncate(RESENDS_PER_REQUEST_MAX);
     let mut last_id = request.after_id;
     let mut is_whole = true;
     for content in &sent {
-        if is_repetition(content)? {
-            continue;
-        }
         is_whole &= content.previous_id == last_id || request.after_id.is_none();
         last_id = Some(content.message_id);
         send_once_more(turn, content, gone)?;
@@ -285,9 +282,35 @@ fn answer_gap(
     Ok(())
 }
 
-/// Whether a content is one that was asked for again, which has no place of its own in the chain.
-fn is_repetition(sent: &SentContent) -> Result<bool, CoreError> {
-    Ok(read(sent)?.is_some_and(|content| content.original_id.is_some()))
+/// What stands in the chain between two positions; not more than one above what is sent again at once.
+fn told_between(
+    turn: &Turn<'_, '_>,
+    recipient_id: AccountId,
+    start: i64,
+    end: i64,
+) -> Result<Vec<SentContent>, CoreError> {
+    let limit = RESENDS_PER_REQUEST_MAX + 1;
+    let (mut told, mut position) = (Vec::new(), start);
+    while told.len() < limit {
+        let page = turn.tx.sent_contents_between(recipient_id, position, end, limit)?;
+        let Some(last) = page.last() else { break };
+        position = last.position;
+        for sent in page {
+            if is_in_chain(&sent)? {
+                told.push(sent);
+            }
+        }
+    }
+    told.truncate(limit);
+    Ok(told)
+}
+
+/// Whether a content has a place of its own in the chain: what was asked for again has none, nor has what is about missing contents
+/// (earlier releases gave it one).
+fn is_in_chain(sent: &SentContent) -> Result<bool, CoreError> {
+    let Some(content) = read(sent)? else { return Ok(true) };
+    let is_about_missing = matches!(content.body, Body::ResendRequest(_) | Body::Gone(_));
+    Ok(content.original_id.is_none() && (!is_about_missing || content.previous_id.is_some()))
 }
 
 /// Whether a message of ours never came to anybody, or was deleted for all.
@@ -314,7 +337,7 @@ fn send_once_more(turn: &mut Turn<'_, '_>, sent: &SentContent, gone: &mut Gone) 
     };
     let message_id = MessageId::random(turn.rng);
     let content = Content { message_id, original_id: Some(original_id), body, ..content };
-    store_content(turn, sent.recipient_id, &content)
+    queue_urgent(turn, sent.recipient_id, &content)
 }
 
 /// A content of ours; `None`: it was erased.

@@ -5,9 +5,12 @@
 //!   of one message is under way at a time, because answers do not name the device.
 //! - A message is sealed once per device; whatever happens, the same bytes are sent again until the server answers for good.
 //!   Only for a device that the server does not know is it sealed again, by fresh keys.
-//! - After a refusal the outbox goes on with the first message that was refused, and in order from there.
+//! - After a refusal the outbox goes on with the first message that was refused, and in order from there: the server takes nothing
+//!   else before it, not even what is urgent.
 //! - A message leaves the outbox only when every device's envelope is answered for good, or the device is gone.
 //! - A message has come as far as on the device where it has come farthest.
+
+use std::collections::BTreeMap;
 
 use tacite_model::limits::UNACKNOWLEDGED_MAX;
 use tacite_model::{AccountId, DeviceId, MessageId, Secret, Timestamp};
@@ -37,8 +40,10 @@ pub(super) const DIRECT_MESSAGE: u32 = 1;
 /// How far the outbox of one recipient is driven on the present link.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lane {
-    /// Entries up to here need no look: their answer is awaited, or they have left the outbox.
-    position: i64,
+    /// How many messages were sent for the first time.
+    sent: u64,
+    /// What was refused, in the order in which it was sent first.
+    refused: BTreeMap<u64, MessageId>,
     /// The message whose body is being put, or whose place is not fixed yet.
     in_flight: Option<MessageId>,
     /// Nothing is sent before.
@@ -52,8 +57,8 @@ pub(crate) struct DeviceCopy {
     pub(super) message_id: MessageId,
     pub(super) recipient_id: AccountId,
     pub(super) device_id: DeviceId,
-    /// The message's in the outbox.
-    pub(super) position: i64,
+    /// The message's in the order of sending on this link.
+    pub(super) number: u64,
 }
 
 /// How a sealed body travels.
@@ -89,7 +94,9 @@ impl Engine {
                         break;
                     }
                     Next::Send { copy, sealed } => {
-                        self.lanes.entry(recipient_id).or_default().in_flight = Some(copy.message_id);
+                        let lane = self.lanes.entry(recipient_id).or_default();
+                        lane.in_flight = Some(copy.message_id);
+                        lane.sent = lane.sent.max(copy.number);
                         if is_split {
                             self.request_upload(turn, copy)?;
                         } else {
@@ -119,6 +126,9 @@ impl Engine {
     ) -> Result<(), CoreError> {
         let Waiting::Message(copy) = answer.waiting else { return Ok(()) };
         let DeviceCopy { message_id, recipient_id, device_id, .. } = copy;
+        if !matches!(answer.reply, Reply::Refused(_)) {
+            self.lanes.entry(recipient_id).or_default().refused.remove(&copy.number);
+        }
         match answer.reply {
             Reply::InProgress => {
                 self.link.waiting.insert(message_id, answer.waiting);
@@ -167,14 +177,14 @@ impl Engine {
         copy: DeviceCopy,
         mut problem: Problem,
     ) -> Result<(), CoreError> {
-        let DeviceCopy { message_id, recipient_id, position, .. } = copy;
+        let DeviceCopy { message_id, recipient_id, .. } = copy;
         if !problem.retryable {
             fail_message(turn, message_id)?;
             turn.notice(problem);
             self.free_lane(recipient_id, message_id);
             return Ok(());
         }
-        self.send_again(turn, recipient_id, Some((message_id, position)), &problem);
+        self.send_again(turn, recipient_id, Some(copy), &problem);
         if problem.code == Code::OTHER_MODE {
             // A new link says how the server delivers now.
             problem.retry_after_ms = Some(problem.retry_after_ms.unwrap_or(0).max(OTHER_MODE_PAUSE_MS));
@@ -188,11 +198,11 @@ impl Engine {
         &mut self,
         turn: &mut Turn<'_, '_>,
         recipient_id: AccountId,
-        message: Option<(MessageId, i64)>,
+        copy: Option<DeviceCopy>,
         problem: &Problem,
     ) {
-        let lane = match message {
-            Some((message_id, _)) => self.free_lane(recipient_id, message_id),
+        let lane = match copy {
+            Some(copy) => self.free_lane(recipient_id, copy.message_id),
             None => self.lanes.entry(recipient_id).or_default(),
         };
         // What follows a refused message is refused with it: that is one failure, not many.
@@ -207,8 +217,8 @@ impl Engine {
             lane.attempt = lane.attempt.saturating_add(1);
         }
         lane.retry_at = Some(retry_at);
-        if let Some((_, position)) = message {
-            lane.position = lane.position.min(position - 1);
+        if let Some(copy) = copy {
+            lane.refused.insert(copy.number, copy.message_id);
         }
         if problem.code == Code::TOO_FAST {
             self.sending_paused_until = retry_at;
@@ -225,12 +235,9 @@ impl Engine {
             return Ok(Next::Wait);
         }
         lane.retry_at = None;
-        let Some(entry) = turn.tx.outbox_after(recipient_id, lane.position)? else { return Ok(Next::Wait) };
-        if self.link.waiting.contains_key(&entry.message_id) {
-            // Its place is fixed.
-            lane.position = entry.position;
-            return Ok(Next::Again);
-        }
+        let Some((entry, number)) = self.next_entry(turn, recipient_id, under_way)? else {
+            return Ok(Next::Wait);
+        };
         let contact = turn.tx.contact(recipient_id)?;
         if contact.is_none_or(|contact| contact.standing != Standing::Accepted) {
             fail_message(turn, entry.message_id)?;
@@ -249,11 +256,30 @@ impl Engine {
                 }
             }
             Some((device_id, sealed)) => {
-                let OutboxEntry { position, message_id, recipient_id } = entry;
-                Next::Send { copy: DeviceCopy { message_id, recipient_id, device_id, position }, sealed }
+                let message_id = entry.message_id;
+                Next::Send { copy: DeviceCopy { message_id, recipient_id, device_id, number }, sealed }
             }
             None => Next::Again,
         })
+    }
+
+    /// What goes next, and its number in the order of sending: what was refused, or else the first that is not under way.
+    fn next_entry(
+        &mut self,
+        turn: &Turn<'_, '_>,
+        recipient_id: AccountId,
+        under_way: usize,
+    ) -> Result<Option<(OutboxEntry, u64)>, CoreError> {
+        let lane = self.lanes.entry(recipient_id).or_default();
+        while let Some((&number, &message_id)) = lane.refused.first_key_value() {
+            if let Some(entry) = turn.tx.outbox_entry(message_id)? {
+                return Ok(Some((entry, number)));
+            }
+            lane.refused.remove(&number);
+        }
+        let entries = turn.tx.outbox_of(recipient_id, under_way + 1)?;
+        let next = entries.into_iter().find(|entry| !self.link.waiting.contains_key(&entry.message_id));
+        Ok(next.map(|entry| (entry, lane.sent + 1)))
     }
 
     /// `smpu`.

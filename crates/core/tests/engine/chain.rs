@@ -1,4 +1,4 @@
-//! Which contents are named as the one before another: none that never left.
+//! Which contents are named as the one before another: none that never left, and none that is never held back.
 
 use proptest::prelude::*;
 use tacite_core::Intent;
@@ -45,6 +45,35 @@ fn what_is_deleted_while_it_leaves_is_no_gap() {
         assert!(world.device("bob").notices().is_empty());
         assert_eq!(sent_by(&world, "bob"), 0, "he asks for nothing");
     }
+}
+
+// T15: a question or an answer that comes hides nothing that is missing before it.
+#[test]
+fn t15_what_is_missing_before_a_question_is_missed() {
+    let mut world = World::of_contacts();
+    for (from, to) in [("alice", "bob"), ("bob", "alice")] {
+        world.send(from, to, "0");
+        world.settle();
+    }
+    let lose = |world: &mut World, from: &'static str, to: &'static str| {
+        world.send(from, to, "1");
+        let push = world.intercept(to, Opcode::DIRECT_RECEIVED);
+        world.server.swallow((world.account_id(from), push.header.message_id));
+        while world.step() {}
+    };
+    // Alice asks bob for his message after one of hers was lost.
+    lose(&mut world, "bob", "alice");
+    world.send("bob", "alice", "2");
+    while world.step() {}
+    lose(&mut world, "alice", "bob");
+    world.pass(6000);
+    assert_eq!(world.device("alice").received("bob"), ["0", "1", "2"], "asked for and answered");
+    world.send("alice", "bob", "2");
+    while world.step() {}
+    assert_eq!(world.device("bob").received("alice"), ["0"], "held");
+    world.settle();
+    assert_eq!(world.device("bob").received("alice"), ["0", "1", "2"]);
+    assert!(world.device("bob").notices().is_empty());
 }
 
 proptest! {

@@ -127,6 +127,37 @@ fn a_held_message_that_comes_again_is_acknowledged_with_the_same_proof() {
     assert_eq!(proofs[0], proofs[1]);
 }
 
+// T15: who asks is answered before everything that waits, however much that is.
+#[test]
+fn t15_an_answer_goes_before_all_that_waits() {
+    let mut world = of_a_conversation();
+    let lost = lose(&mut world, "1");
+    world.send("alice", "bob", "2");
+    while world.step() {}
+    // Alice writes on where nothing gets through, and bob's question reaches her first when something does.
+    world.network_up = false;
+    world.cut("alice");
+    world.pass(6000);
+    for number in 3..30 {
+        world.send("alice", "bob", &number.to_string());
+    }
+    let before = world.sent.len();
+    world.network_up = true;
+    world.settle();
+    let alice = world.account_id("alice");
+    let is_alices = |frame: &&Frame| {
+        frame.header.opcode == Opcode::SEND_DIRECT
+            && frame.read::<tacite_wire::proto::Envelope>().unwrap().sender_id.as_ref() == alice.as_bytes()
+    };
+    let sent: Vec<_> = world.sent[before..].iter().filter(is_alices).map(|it| it.header.message_id).collect();
+    let texts: Vec<_> = world.device("alice").history("bob").iter().map(|it| it.message_id).collect();
+    let answer = sent.iter().position(|id| !texts.contains(id)).expect("answered");
+    assert!(answer <= 1, "behind {answer} others");
+    assert!(!sent.contains(&lost.header.message_id));
+    let expected: Vec<String> = (0..30).map(|number| number.to_string()).collect();
+    assert_eq!(marked(&mut world), expected);
+}
+
 /// Bob has got everything but these; alice is away, so nobody answers; he waits no longer.
 fn marked_without(missing: &[usize], count: usize) -> (World, Vec<Frame>) {
     let mut world = of_a_conversation();

@@ -1,6 +1,7 @@
 //! The outbox of one recipient against a server whose answers come one by one, in the order that a test chooses.
 
 use tacite_core::{Input, MessageState};
+use tacite_seal::{Body, ResendRequest};
 use tacite_wire::proto::{self, DeliveryState, DeviceBundle, Empty, Envelope, Failure, KeyBundles};
 use tacite_wire::{Code, Frame, Opcode, Status};
 
@@ -93,6 +94,36 @@ fn t15_what_is_refused_late_is_sent_again_before_what_follows() {
         assert_eq!(sent(&world).len(), 4, "each but the first was sent once");
         assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received; 4]);
     }
+}
+
+/// Bob asks alice for whatever she told him; she puts it before everything else.
+fn ask_for_everything(world: &mut World) {
+    let request = ResendRequest { message_ids: Vec::new(), after_id: None, before_id: None };
+    world.tell("bob", "alice", Body::ResendRequest(request));
+}
+
+// T15: the server takes nothing before what it refused.
+#[test]
+fn t15_what_was_refused_goes_before_what_is_urgent() {
+    let mut world = of_a_silent_server();
+    world.server.mischief.clear();
+    world.server.plan(Opcode::SEND_DIRECT, Mischief::RefuseLane(Code::STORAGE_FULL));
+    world.send("alice", "bob", "one");
+    world.send("alice", "bob", "two");
+    while world.step() {}
+    let one = sent(&world)[0].clone();
+    ask_for_everything(&mut world);
+    world.settle();
+    let bob = world.account_id("bob");
+    let alices: Vec<Frame> = sent(&world)
+        .into_iter()
+        .filter(|frame| frame.read::<Envelope>().unwrap().recipient_id.as_ref() == bob.as_bytes())
+        .collect();
+    assert_eq!(ids(&[&alices[0], &alices[1]]), ids(&[&one, &one]));
+    let texts: Vec<_> = world.device("alice").history("bob").iter().map(|it| it.message_id).collect();
+    assert!(!texts.contains(&alices[2].header.message_id), "then what was asked for");
+    assert_eq!(world.device("bob").received("alice"), ["hello", "one", "two"]);
+    assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received; 3]);
 }
 
 /// How many inputs alice handles while time passes and nothing comes.

@@ -303,6 +303,28 @@ fn the_outbox_is_driven_in_the_order_of_writing() {
 }
 
 #[test]
+fn what_is_urgent_goes_first_in_the_order_of_writing() {
+    with_vault(|tx| {
+        for (id, is_urgent) in [(1, false), (2, true), (3, false), (4, true)] {
+            let enqueued = if is_urgent {
+                tx.enqueue_urgent(message_id(id), BOB)
+            } else {
+                tx.enqueue(message_id(id), BOB)
+            };
+            enqueued.unwrap();
+        }
+        tx.enqueue_urgent(message_id(5), CAROL).unwrap();
+        let order = |limit| tx.outbox_of(BOB, limit).unwrap().into_iter().map(|entry| entry.message_id);
+        assert!(order(9).eq([2, 4, 1, 3].map(message_id)));
+        assert!(order(3).eq([2, 4, 1].map(message_id)));
+        assert_eq!(tx.outbox_entry(message_id(5)).unwrap().unwrap().recipient_id, CAROL);
+        tx.dequeue(message_id(2)).unwrap();
+        assert!(order(1).eq([message_id(4)]));
+        assert_eq!(tx.outbox_entry(message_id(2)).unwrap(), None);
+    });
+}
+
+#[test]
 fn envelopes_are_kept_per_device() {
     with_vault(|tx| {
         let second = DeviceId::try_from(2).unwrap();

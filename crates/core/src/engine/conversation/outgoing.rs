@@ -1,6 +1,7 @@
 //! The one way out: every content goes through here into the vault and its outbox.
 //!
-//! Invariants: contents of every kind stand in one chain for each recipient; what is sealed is what is stored here, byte for byte.
+//! Invariants: what is told stands in one chain for each recipient; questions and answers about what is missing stand in none, nor
+//! do contents sent again, and they go before everything else; what is sealed is what is stored here, byte for byte.
 
 use rand_core::CryptoRng;
 use tacite_model::{AccountId, MessageId, MessageName, Secret, Timestamp};
@@ -38,19 +39,39 @@ pub(super) fn queue_content_of(
         expiry,
         original_id: None,
     };
-    store_content(turn, recipient_id, &content)?;
+    keep(turn, recipient_id, &content)?;
+    turn.tx.enqueue(content.message_id, recipient_id)?;
     turn.tx.set_last_sent_id(recipient_id, content.message_id)?;
     Ok(content)
 }
 
-/// Stores a content and puts it into the outbox; its place in the chain is its own business.
-pub(in crate::engine) fn store_content(
+/// Asks about what is missing, or answers that: outside of the chain. It is never held back, so what was told before it would not
+/// be missed if later contents named it.
+pub(in crate::engine) fn queue_about_missing(
+    turn: &mut Turn<'_, '_>,
+    recipient_id: AccountId,
+    body: Body,
+) -> Result<(), CoreError> {
+    let content = Content {
+        message_id: MessageId::random(turn.rng),
+        sent_at: turn.clock,
+        previous_id: None,
+        body,
+        receipt_key: random_key(turn.rng),
+        expiry: None,
+        original_id: None,
+    };
+    queue_urgent(turn, recipient_id, &content)
+}
+
+/// Puts a content that was asked for before all others, with the place in the chain that it names itself.
+pub(in crate::engine) fn queue_urgent(
     turn: &Turn<'_, '_>,
     recipient_id: AccountId,
     content: &Content,
 ) -> Result<(), CoreError> {
     keep(turn, recipient_id, content)?;
-    Ok(turn.tx.enqueue(content.message_id, recipient_id)?)
+    Ok(turn.tx.enqueue_urgent(content.message_id, recipient_id)?)
 }
 
 /// The content of an outbox entry that was written by a release which stored none: made from its message now. It stands in no
