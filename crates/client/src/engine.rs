@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tacite_core::{
-    Core, Effect, Event, Input, Intent, Outcome, Problem, RequestId, Server, Transaction, Vault,
+    Alarm, Core, Effect, Event, Input, Intent, Outcome, Problem, RequestId, Server, Transaction, Vault,
 };
-use tacite_model::{Handle, MessageId, Secret, Timestamp};
+use tacite_model::{Handle, MessageId, Secret};
 use tacite_wire::{Frame, Header, Opcode};
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::{mpsc, oneshot};
@@ -26,8 +26,6 @@ use crate::session::{SessionError, SessionOptions};
 
 /// Events of links that may wait for the engine before the link is slowed down.
 const LINK_EVENTS_MAX: usize = 64;
-/// Longest sleep; a clock that was set meanwhile is noticed after it.
-const SLEEP_MAX: Duration = Duration::from_mins(1);
 /// How long the end of a session may wait for the server's answers, milliseconds.
 const FINISH_MS_MAX: u64 = 2000;
 /// The same for acknowledgements: what was shown should not come again.
@@ -67,9 +65,7 @@ pub(crate) struct Engine {
     /// What came of putting and fetching bodies; the engine bounds how many are under way.
     bodies: mpsc::UnboundedReceiver<Input>,
     bodies_in: mpsc::UnboundedSender<Input>,
-    wake_at: Option<Timestamp>,
-    /// What the clock showed when the timer was last looked at.
-    looked_at: Timestamp,
+    alarm: Alarm,
     link_problem: LinkProblem,
 }
 
@@ -126,8 +122,7 @@ impl Engine {
             link_events_in,
             bodies,
             bodies_in,
-            wake_at: None,
-            looked_at: now(),
+            alarm: Alarm::new(now()),
             link_problem: LinkProblem::default(),
         }
     }
@@ -164,7 +159,7 @@ impl Engine {
             if now() >= until {
                 break;
             }
-            self.wake_at = Some(self.wake_at.map_or(until, |earlier| earlier.min(until)));
+            self.alarm.set(until);
             match self.wait() {
                 Wake::Request(_) => return Ok(()),
                 Wake::Link(number, event) => self.link_event(number, event)?,
@@ -176,14 +171,14 @@ impl Engine {
     }
 
     fn wait(&mut self) -> Wake {
-        let sleep = self.wake_at.map_or(SLEEP_MAX, |at| Duration::from_millis(at.ms_since(now())));
+        let sleep = Duration::from_millis(self.alarm.sleep_ms(now()));
         let Self { requests, link_events, bodies, runtime, .. } = self;
         runtime.block_on(async {
             tokio::select! {
                 request = requests.recv() => Wake::Request(request.unwrap_or(Request::Stop)),
                 Some((number, event)) = link_events.recv() => Wake::Link(number, event),
                 Some(input) = bodies.recv() => Wake::Body(input),
-                () = tokio::time::sleep(sleep.min(SLEEP_MAX)) => Wake::Timer,
+                () = tokio::time::sleep(sleep) => Wake::Timer,
             }
         })
     }
@@ -235,22 +230,17 @@ impl Engine {
         self.hand_in(input)
     }
 
-    /// Hands in a timer that is due. A clock that was set back makes all times void that were planned by it.
+    /// Hands in a timer that is due.
     fn timer(&mut self) -> Result<(), SessionError> {
-        let now = now();
-        let is_set_back = now < self.looked_at;
-        self.looked_at = now;
-        if !is_set_back && self.wake_at.is_none_or(|at| at > now) {
-            return Ok(());
-        }
-        self.wake_at = None;
-        self.hand_in(Input::Timer)
+        if self.alarm.rings(now()) { self.hand_in(Input::Timer) } else { Ok(()) }
     }
 
     /// The contract: nothing is performed before the commit.
     fn hand_in(&mut self, input: Input) -> Result<(), SessionError> {
+        let now = now();
+        self.alarm.look(now);
         let mut tx = self.vault.transaction()?;
-        let effects = self.core.handle(&mut tx, input, now(), &mut random_source())?;
+        let effects = self.core.handle(&mut tx, input, now, &mut random_source())?;
         tx.commit()?;
         for effect in effects {
             self.perform(effect);
@@ -284,7 +274,7 @@ impl Engine {
                     Input::BodyFetched { name, result: fetch.await }
                 });
             }
-            Effect::WakeAt(at) => self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at))),
+            Effect::WakeAt(at) => self.alarm.set(at),
         }
     }
 

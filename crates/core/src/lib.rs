@@ -16,7 +16,7 @@
 //! If `handle` or the commit fails, the input never happened, in memory as in the vault: the driver closes the link and
 //! hands in [`Input::LinkClosed`], or ends. An intent among such inputs is answered by the driver itself.
 //!
-//! The driver keeps one timer: the earliest [`Effect::WakeAt`] not yet passed; when it passes it hands in
+//! The driver keeps one timer, an [`Alarm`]: the earliest [`Effect::WakeAt`] not yet passed; when it passes it hands in
 //! [`Input::Timer`]. A timer that comes early or twice does no harm. When the clock was set back, it hands in a timer soon, so
 //! that what was planned by the old clock is planned anew.
 //!
@@ -28,6 +28,7 @@
 //! `engine` holds the machine, one module per topic; `session` is the only place that calls the Signal protocol, `opaque`
 //! the only one that calls OPAQUE. [`queries`] answers views from the vault without changing anything.
 
+mod alarm;
 mod contract;
 mod engine;
 mod opaque;
@@ -39,6 +40,7 @@ use rand_core::CryptoRng;
 use tacite_model::{Secret, Timestamp};
 use thiserror::Error;
 
+pub use alarm::Alarm;
 pub use contract::{
     BodyName, ContactNote, Effect, Event, Input, Intent, LinkStatus, MessageRef, MessageView, Outcome,
     Presence, Problem, ReactionView, RequestId, Server,

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use rand_chacha::ChaCha20Rng;
-use tacite_core::{Core, Effect, Event, Input, Intent, RequestId, Vault};
+use tacite_core::{Alarm, Core, Effect, Event, Input, Intent, RequestId, Vault};
 use tacite_model::{Handle, Timestamp};
 use tacite_wire::{Frame, Opcode, proto};
 
@@ -16,8 +16,6 @@ use crate::plan::{Act, Crash};
 use crate::plant::Plant;
 use crate::world::{World, shifted};
 
-/// Longest sleep of the driver, milliseconds; a clock that was set meanwhile is noticed after it.
-const SLEEP_MS_MAX: u64 = 60_000;
 /// Longest time that a program that died is away, milliseconds.
 const AWAY_MS_MAX: u64 = 5000;
 
@@ -35,9 +33,7 @@ pub(crate) struct Person {
     pub(crate) clock_ms: i64,
     /// The number of the link that counts.
     pub(crate) link: Option<u64>,
-    wake_at: Option<Timestamp>,
-    /// What the clock showed when it was looked at last.
-    looked_at: Timestamp,
+    alarm: Alarm,
     timer: u64,
     /// How often the program has begun.
     pub(crate) life: u64,
@@ -63,8 +59,7 @@ impl Person {
             wants: false,
             clock_ms: 0,
             link: None,
-            wake_at: None,
-            looked_at: Timestamp::default(),
+            alarm: Alarm::new(Timestamp::default()),
             timer: 0,
             life: 0,
             requests: 0,
@@ -89,7 +84,7 @@ impl World {
         }
         person.runs = true;
         person.life += 1;
-        person.looked_at = now;
+        person.alarm = Alarm::new(now);
         if self.plant == Some(Plant::DropOutboxAtRestart) {
             drop_outbox(&mut person.vault);
         }
@@ -105,7 +100,6 @@ impl World {
         }
         person.runs = false;
         person.core = Core::new();
-        person.wake_at = None;
         person.timer += 1;
         person.crash = None;
         let link = person.link.take();
@@ -149,21 +143,18 @@ impl World {
         if person.timer != timer || !person.runs {
             return;
         }
-        // A clock that was set back makes all times void that were planned by it.
-        let is_set_back = now < person.looked_at;
-        person.looked_at = now;
-        if !is_set_back && person.wake_at.is_none_or(|at| at > now) {
+        if person.alarm.rings(now) {
+            self.input(index, Input::Timer);
+        } else {
             self.sleep(index);
-            return;
         }
-        person.wake_at = None;
-        self.input(index, Input::Timer);
     }
 
     /// One input, as the contract demands; a planned crash happens here.
     pub(crate) fn input(&mut self, index: usize, input: Input) {
         let now = self.time_of(index);
         let person = &mut self.people[index];
+        person.alarm.look(now);
         let crash = match &mut person.crash {
             Some((0, how)) => Some(*how),
             Some((inputs, _)) => {
@@ -221,7 +212,7 @@ impl World {
         let person = &mut self.people[index];
         person.timer += 1;
         let timer = person.timer;
-        let sleep_ms = person.wake_at.map_or(SLEEP_MS_MAX, |at| at.ms_since(now).min(SLEEP_MS_MAX));
+        let sleep_ms = person.alarm.sleep_ms(now);
         self.after(sleep_ms, Happening::Timer(index, timer));
     }
 
@@ -239,10 +230,7 @@ impl World {
                 self.set_out(index, Errand::Put(name, permit.expose().clone(), bytes));
             }
             Effect::FetchBody { name, .. } => self.set_out(index, Errand::Fetch(name)),
-            Effect::WakeAt(at) => {
-                let person = &mut self.people[index];
-                person.wake_at = Some(person.wake_at.map_or(at, |earlier| earlier.min(at)));
-            }
+            Effect::WakeAt(at) => self.people[index].alarm.set(at),
         }
     }
 
