@@ -9,7 +9,7 @@ use tacite_wire::Frame;
 use tacite_wire::proto::{self, ContactState};
 
 use super::errands::ErrandKind;
-use super::{Engine, Turn};
+use super::{Engine, Turn, healing};
 use crate::{CoreError, Event};
 
 /// A row about a contact, parsed.
@@ -91,6 +91,8 @@ fn apply_row(turn: &mut Turn<'_, '_>, row: Row, consents: bool) -> Result<Option
     let known = turn.tx.contact(row.account_id)?;
     let changed = known.as_ref().is_none_or(|known| known.standing != standing);
     let was_blocked = known.as_ref().is_some_and(|known| known.blocked);
+    let undecided = known.as_ref().filter(|known| known.standing == Standing::Asking);
+    let is_no_news = undecided.is_some_and(|undecided| undecided.updated_at == row.updated_at);
     let known = known.unwrap_or_else(|| nobody_yet(row.account_id, row.handle.clone(), standing));
     let contact = Contact {
         handle: row.handle,
@@ -102,6 +104,10 @@ fn apply_row(turn: &mut Turn<'_, '_>, row: Row, consents: bool) -> Result<Option
         ..known
     };
     turn.tx.save_contact(&contact)?;
+    if standing == Standing::Accepted && is_no_news {
+        // They were contacts before the person decided: this is an older copy, and may have missed something.
+        healing::ask_for_all(turn, &contact)?;
+    }
     if changed {
         turn.tell(Event::ContactChanged { handle: contact.handle.clone(), standing });
     }

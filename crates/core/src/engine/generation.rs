@@ -9,7 +9,7 @@
 //! transaction before its frame goes out; in an older copy no session that was there, or that begins with prekeys that were
 //! there, is ever sealed in again.
 
-use super::{Engine, Turn, healing, keys};
+use super::{Engine, Turn, keys};
 use crate::{CoreError, Problem};
 
 /// What a server may claim to know; above it the number could not grow any more.
@@ -55,11 +55,11 @@ impl Engine {
     }
 }
 
-/// This is an older copy: puts away what must not be used any more.
+/// This is an older copy: puts away what must not be used any more. What it missed is asked for when its new keys are known.
 fn put_away(turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
     turn.tx.freeze_all_sessions()?;
     turn.tx.drop_envelopes()?;
     keys::renew_all(turn)?;
     turn.notice(Problem::vault_restored());
-    healing::ask_everybody(turn)
+    Ok(())
 }

@@ -207,10 +207,15 @@ pub(super) fn heed_gone(turn: &mut Turn<'_, '_>, contact: &Contact, gone: &Gone)
 /// An older copy of the vault asks everybody for what it may have missed.
 pub(super) fn ask_everybody(turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
     for contact in turn.tx.contacts()? {
-        let after_id = turn.tx.head(contact.account_id, DeviceId::FIRST)?;
-        ask(turn, contact.account_id, ResendRequest { message_ids: Vec::new(), after_id, before_id: None })?;
+        ask_for_all(turn, &contact)?;
     }
     Ok(())
+}
+
+/// Asks somebody, if a contact, for all that came after what is here.
+pub(super) fn ask_for_all(turn: &mut Turn<'_, '_>, contact: &Contact) -> Result<(), CoreError> {
+    let after_id = turn.tx.head(contact.account_id, DeviceId::FIRST)?;
+    ask(turn, contact.account_id, ResendRequest { message_ids: Vec::new(), after_id, before_id: None })
 }
 
 /// Asks in a fresh session for what could not be opened in the present one.

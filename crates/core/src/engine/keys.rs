@@ -11,7 +11,7 @@ use tacite_wire::Frame;
 use tacite_wire::proto::{KeyCount, PublishKeys};
 
 use super::commands::{Answer, Reply, Waiting};
-use super::{Engine, Turn};
+use super::{Engine, Turn, healing};
 use crate::CoreError;
 use crate::session::prekeys::{PrekeyMaker, public_half};
 
@@ -104,6 +104,8 @@ impl Engine {
                 }
                 if replaces {
                     turn.tx.set_keys_stale(false)?;
+                    // By now the vault has caught up and knows whom to ask.
+                    healing::ask_everybody(turn)?;
                 }
                 self.keys.due = false;
                 if is_low(count) { self.refill_keys(turn, count) } else { Ok(()) }

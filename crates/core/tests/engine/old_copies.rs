@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use prost::Message;
-use tacite_core::{MessageState, Vault};
-use tacite_model::{AccountId, Secret};
+use tacite_core::{Intent, MessageState, Vault};
+use tacite_model::{AccountId, Handle, Secret};
 use tacite_seal::{SealKind, Sealed};
 use tacite_wire::Opcode;
 use tacite_wire::proto::Envelope;
@@ -75,12 +75,23 @@ impl Copies {
 
     /// The same before the first word.
     fn of_silent_contacts() -> Self {
+        Self::of_people(true)
+    }
+
+    /// The same before they are contacts.
+    fn of_strangers() -> Self {
+        Self::of_people(false)
+    }
+
+    fn of_people(are_contacts: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut world = World::empty();
         let vault = Vault::open(&dir.path().join("vault"), &key()).unwrap();
         world.add_registered_with(vault, "alice", 1);
         world.add_registered("bob", 2);
-        world.befriend("alice", "bob");
+        if are_contacts {
+            world.befriend("alice", "bob");
+        }
         world.start("alice");
         world.start("bob");
         world.settle();
@@ -132,6 +143,12 @@ impl Copies {
             std::fs::rename(copy, vault).unwrap();
             std::fs::rename(&aside, copy).unwrap();
         });
+    }
+
+    /// Somebody asks, or accepts.
+    fn meet(&mut self, who: &'static str, intent: fn(Handle) -> Intent, whom: &str) {
+        self.world.intend(who, intent(whom.parse().unwrap()));
+        self.world.settle();
     }
 
     /// Each writes to the other.
@@ -259,6 +276,41 @@ fn t18_who_was_silent_before_the_copy_is_asked_too() {
     assert_eq!(copies.restored(), 1);
     assert_eq!(copies.world.device("alice").received("bob"), ["the only one"]);
     assert_no_key_is_used_twice(&copies.world);
+}
+
+// T18: so is who became a contact since: at once if that was asked for before the copy was made, or when alice decides again.
+#[test]
+fn t18_who_became_a_contact_after_the_copy_is_asked_too() {
+    let request = |handle| Intent::RequestContact { handle };
+    let accept = |handle| Intent::AcceptContact { handle };
+    for alice_asks in [true, false] {
+        let mut copies = Copies::of_strangers();
+        let copy = if alice_asks {
+            copies.meet("alice", request, "bob");
+            let copy = copies.copy();
+            copies.meet("bob", accept, "alice");
+            copy
+        } else {
+            let copy = copies.copy();
+            copies.meet("bob", request, "alice");
+            copies.meet("alice", accept, "bob");
+            copy
+        };
+        for text in ["one", "two"] {
+            copies.world.send("bob", "alice", text);
+            copies.world.settle();
+        }
+        assert_eq!(copies.world.device("bob").sent_states("alice"), [MessageState::Received; 2]);
+        copies.exchange_vaults(&copy);
+        copies.world.settle();
+        assert_eq!(copies.restored(), 1);
+        if !alice_asks {
+            assert_eq!(copies.world.device("alice").received("bob"), [""; 0]);
+            copies.meet("alice", accept, "bob");
+        }
+        assert_eq!(copies.world.device("alice").received("bob"), ["one", "two"], "{alice_asks}");
+        assert_no_key_is_used_twice(&copies.world);
+    }
 }
 
 // T18: whichever copy runs after the other notices it, again and again.

@@ -39,13 +39,13 @@ impl Server {
         let Some(other) = self.account_named(&request.handle) else {
             return self.refuse(link_id, frame, Code::NOBODY);
         };
-        let states = match self.contacts.get(&(account_id, other)).map(|row| row.state) {
-            Some(ContactState::Asking | ContactState::Accepted) => {
-                (ContactState::Accepted, ContactState::Accepted)
+        match self.contacts.get(&(account_id, other)).map(|row| row.state) {
+            Some(ContactState::Accepted) => {}
+            Some(ContactState::Asking) => {
+                self.set_contact(account_id, other, (ContactState::Accepted, ContactState::Accepted));
             }
-            _ => (ContactState::Asked, ContactState::Asking),
-        };
-        self.set_contact(account_id, other, states);
+            _ => self.set_contact(account_id, other, (ContactState::Asked, ContactState::Asking)),
+        }
         let row = self.contact_row(account_id, other);
         self.answer(link_id, frame, Status::FINISHED, Code::DONE, &row);
         self.push_contact(other, account_id);
@@ -60,15 +60,16 @@ impl Server {
     ) {
         let answer: proto::AnswerContact = frame.read().unwrap();
         let other = AccountId::try_from(answer.account_id.as_ref()).unwrap();
-        if self.contacts.get(&(account_id, other)).is_none_or(|row| row.state != ContactState::Asking) {
-            return self.refuse(link_id, frame, Code::NO_REQUEST);
+        match self.contacts.get(&(account_id, other)).map(|row| row.state) {
+            Some(ContactState::Accepted) if accepts => {}
+            Some(ContactState::Asking) if accepts => {
+                self.set_contact(account_id, other, (ContactState::Accepted, ContactState::Accepted));
+            }
+            Some(ContactState::Asking) => {
+                self.set_contact(account_id, other, (ContactState::Refused, ContactState::Asked));
+            }
+            _ => return self.refuse(link_id, frame, Code::NO_REQUEST),
         }
-        let states = if accepts {
-            (ContactState::Accepted, ContactState::Accepted)
-        } else {
-            (ContactState::Refused, ContactState::Asked)
-        };
-        self.set_contact(account_id, other, states);
         let row = self.contact_row(account_id, other);
         self.answer(link_id, frame, Status::FINISHED, Code::DONE, &row);
         if accepts {
