@@ -94,6 +94,16 @@ pub(super) fn wait_no_longer(turn: &mut Turn<'_, '_>, name: MessageName) -> Resu
     release_behind(turn, &contact, name)
 }
 
+/// A content was deleted. If it has not been applied, it never is: neither what is held of it nor what comes later.
+pub(super) fn never_apply(turn: &mut Turn<'_, '_>, name: MessageName) -> Result<(), CoreError> {
+    if is_applied(turn, name)? {
+        return Ok(());
+    }
+    turn.tx.release(name)?;
+    turn.tx.close_gap(name)?;
+    wait_no_longer(turn, name)
+}
+
 /// Applies what has waited too long.
 pub(super) fn end_waiting(turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
     let now = turn.now;

@@ -47,6 +47,25 @@ fn what_is_deleted_while_it_leaves_is_no_gap() {
     }
 }
 
+// T64: a server that delivers a message after its deletion brings nothing back.
+#[test]
+fn t64_what_comes_after_its_deletion_is_not_shown() {
+    let mut world = World::of_contacts();
+    world.send("alice", "bob", "0");
+    world.settle();
+    world.send("alice", "bob", "1");
+    world.intercept("bob", Opcode::DIRECT_RECEIVED);
+    delete_last(&mut world);
+    world.send("alice", "bob", "2");
+    while world.step() {}
+    assert_eq!(world.device("bob").received("alice"), ["0", "2"]);
+    world.cut("bob");
+    world.settle();
+    assert_eq!(world.device("bob").received("alice"), ["0", "2"]);
+    assert!(world.device("bob").notices().is_empty());
+    assert!(world.server.queues.values().all(Vec::is_empty), "acknowledged");
+}
+
 // T15: a question or an answer that comes hides nothing that is missing before it.
 #[test]
 fn t15_what_is_missing_before_a_question_is_missed() {

@@ -8,7 +8,7 @@ use tacite_model::{Expiry, ExpiryStart, MessageName};
 use tacite_seal::{Body, Content, Reaction};
 use tacite_vault::{Contact, Message, MessageKind, MessageState, TimerSetting};
 
-use crate::engine::Turn;
+use crate::engine::{Turn, order};
 use crate::{CoreError, Event};
 
 /// What became of a content.
@@ -116,9 +116,11 @@ fn edit(turn: &mut Turn<'_, '_>, name: MessageName, text: &str) -> Result<(), Co
     turn.tell_changed(name)
 }
 
-/// As for edits. What could not be opened may be deleted too: its author has said that it is to be nowhere.
+/// As for edits. What could not be opened, or has not come, may be deleted too: its author has said that it is to be nowhere.
 fn delete(turn: &mut Turn<'_, '_>, name: MessageName) -> Result<(), CoreError> {
-    let Some(message) = turn.tx.message(name.author_id, name.message_id)? else { return Ok(()) };
+    let Some(message) = turn.tx.message(name.author_id, name.message_id)? else {
+        return order::never_apply(turn, name);
+    };
     if message.kind != MessageKind::Text || message.deleted {
         return Ok(());
     }
