@@ -130,7 +130,7 @@ impl World {
         }
         for typed in self.truth.typed().iter().filter(|typed| (typed.from, typed.to) == (from, to)) {
             let Some(id) = typed.accepted else { continue };
-            let is_excused = is_destroyed(id);
+            let is_excused = destroyed.contains(&(from, id));
             let own = sent.iter().find(|row| row.message_id == id);
             let is_told = own.is_some_and(|row| is_given_up(row.state) || row.deleted);
             let has_come = arrived.get(&id).is_some_and(|row| row.text == typed.text || is_changed(row));
@@ -140,7 +140,7 @@ impl World {
         }
         for row in &sent {
             let has_come = arrived.contains_key(&row.message_id);
-            let is_excused = is_destroyed(row.message_id);
+            let is_excused = destroyed.contains(&(from, row.message_id));
             if is_given_up(row.state) == has_come && !is_excused && !row.deleted {
                 let (number, state) = (number(row), row.state);
                 faults.push(format!("{way}: message {number} is {state:?}, but arrived: {has_come}"));
