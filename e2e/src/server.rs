@@ -20,6 +20,8 @@ pub struct Server {
     directory: PathBuf,
     address: SocketAddr,
     invitation: String,
+    /// Whether nothing that it logs can be written.
+    log_is_lost: bool,
     /// `None` while it is down.
     running: Option<Running>,
 }
@@ -41,6 +43,7 @@ impl Server {
             directory: directory.to_owned(),
             address,
             invitation,
+            log_is_lost: false,
             running: Some(running),
         })
     }
@@ -91,10 +94,16 @@ impl Server {
     /// Starts it again on the same data and port.
     pub fn restart(&mut self) -> Result<()> {
         let mut command = command(&self.binaries, &self.directory, self.address.port(), &self.options);
-        let mut running = Running::start_relied_on(&mut command, &log_file(&self.directory))?;
+        let log = if self.log_is_lost { PathBuf::from("/dev/full") } else { log_file(&self.directory) };
+        let mut running = Running::start_relied_on(&mut command, &log)?;
         said(&mut running, "address")?;
         self.running = Some(running);
         Ok(())
+    }
+
+    /// From the next start on nothing that it logs can be written, as on a full disk.
+    pub const fn lose_logs(&mut self) {
+        self.log_is_lost = true;
     }
 
     /// The operating system's number for it, while it is up.

@@ -5,6 +5,7 @@ use tacite_e2e::{Message, Mode, World, in_each_mode};
 
 in_each_mode!(
     the_server_ends_cleanly_and_starts_again,
+    a_server_whose_log_cannot_be_written_serves_on,
     the_server_ends_although_somebody_listens,
     listening_ends_cleanly,
 );
@@ -20,6 +21,18 @@ fn the_server_ends_cleanly_and_starts_again(mode: Mode) -> Result<()> {
     world.server.restart()?;
     alice.listen_until_level()?;
     Ok(())
+}
+
+// T69: the disk of the logs may be full, or nobody reads them any more.
+fn a_server_whose_log_cannot_be_written_serves_on(mode: Mode) -> Result<()> {
+    let mut world = World::new(mode)?;
+    world.server.stop()?;
+    world.server.lose_logs();
+    world.server.restart()?;
+    let (alice, bob) = world.contacts("alice", "bob")?;
+    alice.send(&bob, "unheard of", mode.reach_while_away())?;
+    assert_eq!(world.deliver(&alice, &bob)?.len(), 1);
+    world.server.stop()
 }
 
 // The server waits for nobody who stays connected.

@@ -63,5 +63,9 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn log(debug: bool) {
     let level = if debug { "debug" } else { "warn" };
     let filter = EnvFilter::new(format!("off,tacite={level},tacite_client={level},tacite_core={level}"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .init();
 }

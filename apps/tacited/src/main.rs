@@ -46,10 +46,12 @@ async fn run(settings: Settings) -> ExitCode {
         Ok(running) => running,
         Err(error) => return fail(1, &error),
     };
+    let end = match asked_to_end() {
+        Ok(end) => end,
+        Err(error) => return fail(1, &error),
+    };
     report::started(&running);
-    if let Err(error) = asked_to_end().await {
-        return fail(1, &error);
-    }
+    end.await;
     running.stop().await;
     ExitCode::SUCCESS
 }
@@ -63,10 +65,12 @@ async fn serve_part(settings: Settings, part: Part, part_address: SocketAddr) ->
         Ok(running) => running,
         Err(error) => return fail(1, &error),
     };
+    let end = match asked_to_end() {
+        Ok(end) => end,
+        Err(error) => return fail(1, &error),
+    };
     report::part_started(&running);
-    if let Err(error) = asked_to_end().await {
-        return fail(1, &error);
-    }
+    end.await;
     running.stop().await;
     ExitCode::SUCCESS
 }
@@ -99,18 +103,25 @@ fn verify_blind(settings: Settings, blind: &Blind) -> ExitCode {
     ExitCode::from(findings.exit_code())
 }
 
-/// Waits for Ctrl+C or SIGTERM.
-async fn asked_to_end() -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+/// From now on Ctrl+C and SIGTERM end nothing by themselves; the future waits for one of them. To be called before it is said
+/// that the program runs, so that whoever heard that can end it cleanly.
+#[cfg(unix)]
+fn asked_to_end() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
         tokio::select! {
-            outcome = tokio::signal::ctrl_c() => outcome,
-            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+    })
+}
+
+/// Waits for Ctrl+C.
+#[cfg(not(unix))]
+fn asked_to_end() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move { drop(interrupt.recv().await) })
 }
 
 fn fail(code: u8, error: &dyn std::error::Error) -> ExitCode {
