@@ -51,6 +51,8 @@ pub struct Gap {
     pub ask_at: Timestamp,
     /// When waiting ends; `None`: nobody could be asked yet.
     pub mark_at: Option<Timestamp>,
+    /// When it was found.
+    pub found_at: Timestamp,
 }
 
 /// How a message came.
@@ -63,8 +65,7 @@ pub struct Marks {
 }
 
 const HELD: &str = "sender_id, device_id, carried_id, message_id, previous_id, content, sent_at_ms";
-const GAP: &str =
-    "sender_id, device_id, after_id, missing_id, before_id, marked_id, waiting, asks, ask_at_ms, mark_at_ms";
+const GAP: &str = "sender_id, device_id, after_id, missing_id, before_id, marked_id, waiting, asks, ask_at_ms, mark_at_ms, found_at_ms";
 
 impl Transaction<'_> {
     /// Holds a content.
@@ -121,7 +122,7 @@ impl Transaction<'_> {
     /// Stores a gap, new or changed.
     pub fn save_gap(&self, gap: &Gap) -> Result<(), VaultError> {
         let sql = format!(
-            "INSERT INTO gaps ({GAP}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+            "INSERT INTO gaps ({GAP}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
              ON CONFLICT (sender_id, before_id) DO UPDATE SET after_id = excluded.after_id, \
              missing_id = excluded.missing_id, marked_id = excluded.marked_id, waiting = excluded.waiting, \
              asks = excluded.asks, ask_at_ms = excluded.ask_at_ms, mark_at_ms = excluded.mark_at_ms"
@@ -139,6 +140,7 @@ impl Transaction<'_> {
                 &gap.asks,
                 &column::time_value(gap.ask_at),
                 &gap.mark_at.map_or(0, |at| column::time_value(at).max(1)),
+                &column::time_value(gap.found_at),
             ],
         )?;
         Ok(())
@@ -283,5 +285,6 @@ fn read_gap(row: &Row<'_>) -> Result<Gap, VaultError> {
         asks: row.get("asks")?,
         ask_at: column::time(row, "ask_at_ms")?,
         mark_at: Some(column::time(row, "mark_at_ms")?).filter(|at| at.as_ms() > 0),
+        found_at: column::time(row, "found_at_ms")?,
     })
 }

@@ -49,6 +49,12 @@ impl Transaction<'_> {
         self.all(sql, &[recipient_id.as_bytes(), &limit], read_entry)
     }
 
+    /// Whether something urgent waits for a recipient.
+    pub fn is_urgent_waiting(&self, recipient_id: AccountId) -> Result<bool, VaultError> {
+        let sql = "SELECT 1 FROM outbox WHERE recipient_id = ?1 AND urgent = 1";
+        self.exists(sql, &[recipient_id.as_bytes()])
+    }
+
     /// The entry of a message.
     pub fn outbox_entry(&self, message_id: MessageId) -> Result<Option<OutboxEntry>, VaultError> {
         let sql = "SELECT position, message_id, recipient_id FROM outbox WHERE message_id = ?1";

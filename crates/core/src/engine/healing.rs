@@ -25,6 +25,9 @@ use crate::{CoreError, Problem};
 const COLLECT_MS: u64 = 2000;
 /// Pauses after the first, second and last time that a content is asked for, milliseconds.
 const PAUSES_MS: [u64; 3] = [60_000, 10 * 60_000, 60 * 60_000];
+/// The same for what is missing. The second question goes out while the first may be answered still: if it does not leave, the
+/// link is dead.
+const GAP_PAUSES_MS: [u64; 3] = [MARK_AFTER_MS / 2, 10 * 60_000, 60 * 60_000];
 
 /// Who may ask, and who may be asked, how soon again.
 #[derive(Debug, Clone, Default)]
@@ -111,7 +114,7 @@ impl Engine {
                 if gap.waiting && gap.asks == 0 {
                     gap.mark_at = Some(turn.now.plus_ms(MARK_AFTER_MS));
                 }
-                gap.ask_at = turn.now.plus_ms(PAUSES_MS[gap.asks as usize]);
+                gap.ask_at = turn.now.plus_ms(GAP_PAUSES_MS[gap.asks as usize]);
                 gap.asks += 1;
             }
             turn.tx.save_gap(&gap)?;
@@ -168,7 +171,7 @@ fn to_ask(gaps: Vec<Gap>) -> Vec<Gap> {
     let mut waiting = BTreeSet::new();
     let mut is_one = |gap: &Gap| {
         (!gap.waiting || waiting.insert((gap.sender_id, gap.device_id)))
-            && (gap.asks as usize) < PAUSES_MS.len()
+            && (gap.asks as usize) < GAP_PAUSES_MS.len()
     };
     gaps.into_iter().filter(|gap| is_one(gap)).collect()
 }
@@ -199,7 +202,7 @@ pub(super) fn heed_gone(turn: &mut Turn<'_, '_>, contact: &Contact, gone: &Gone)
     let gaps = turn.tx.gaps_of(contact.account_id)?;
     let Some(mut gap) = gaps.into_iter().find(|gap| gap.before_id == before_id) else { return Ok(()) };
     // Nobody has it: asking again is of no use.
-    gap.asks = u32::try_from(PAUSES_MS.len()).unwrap_or(u32::MAX);
+    gap.asks = u32::try_from(GAP_PAUSES_MS.len()).unwrap_or(u32::MAX);
     turn.tx.save_gap(&gap)?;
     if gap.waiting { order::mark(turn, &gap) } else { Ok(()) }
 }

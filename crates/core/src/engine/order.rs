@@ -20,6 +20,8 @@ use crate::{CoreError, Problem};
 const ASK_AFTER_MS: u64 = 5000;
 /// How long what is held waits from when the sender could first be asked, milliseconds.
 pub(super) const MARK_AFTER_MS: u64 = 60_000;
+/// How long what is held waits at most while the question for it does not leave this device, milliseconds.
+const UNASKED_MS_MAX: u64 = 10 * 60_000;
 /// Gaps of one sender that are remembered after they were marked.
 const MARKED_GAPS_MAX: usize = 64;
 
@@ -108,6 +110,12 @@ pub(super) fn never_apply(turn: &mut Turn<'_, '_>, name: MessageName) -> Result<
 pub(super) fn end_waiting(turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
     let now = turn.now;
     let is_due = |gap: &Gap| gap.waiting && gap.mark_at.is_some_and(|at| at <= now);
+    for gap in turn.tx.gaps()?.into_iter().filter(is_due) {
+        // The link may be dead without anybody knowing. When the question has gone, there must be time for an answer.
+        if now < gap.found_at.plus_ms(UNASKED_MS_MAX) && turn.tx.is_urgent_waiting(gap.sender_id)? {
+            turn.tx.save_gap(&Gap { mark_at: Some(now.plus_ms(MARK_AFTER_MS)), ..gap })?;
+        }
+    }
     while let Some(gap) = turn.tx.gaps()?.into_iter().find(is_due) {
         mark(turn, &gap)?;
     }
@@ -290,6 +298,7 @@ fn hold(turn: &mut Turn<'_, '_>, contact: &Contact, held: &Held) -> Result<(), C
             asks: 0,
             ask_at: turn.now.plus_ms(ASK_AFTER_MS),
             mark_at: None,
+            found_at: turn.now,
         });
         let (missing_id, before_id) = (held.previous_id, name.message_id);
         turn.tx.save_gap(&Gap { missing_id, before_id, marked_id: before_id, ..gap })?;

@@ -158,6 +158,42 @@ fn t15_an_answer_goes_before_all_that_waits() {
     assert_eq!(marked(&mut world), expected);
 }
 
+/// Bob holds a message, and what he asks goes into a link that is dead.
+fn of_a_dead_link() -> World {
+    let mut world = of_a_conversation();
+    lose(&mut world, "1");
+    world.send("alice", "bob", "2");
+    while world.step() {}
+    world.server.plan(Opcode::SEND_DIRECT, Mischief::Ignore);
+    world.pass(64_000);
+    assert_eq!(marked(&mut world), ["0"]);
+    world
+}
+
+// T15: nothing is said to be missing for which nobody was asked yet.
+#[test]
+fn t15_a_question_that_does_not_leave_ends_no_waiting() {
+    let mut world = of_a_dead_link();
+    world.pass(6000);
+    assert_eq!(marked(&mut world), ["0", "1", "2"], "asked on the next link, and answered");
+    assert!(world.device("bob").notices().is_empty());
+}
+
+// T15: but nobody waits for ever.
+#[test]
+fn t15_a_question_that_never_leaves_ends_the_waiting_after_ten_minutes() {
+    let mut world = of_a_dead_link();
+    world.network_up = false;
+    world.cut("bob");
+    world.pass(8 * 60_000);
+    assert_eq!(marked(&mut world), ["0"]);
+    world.pass(2 * 60_000);
+    assert_eq!(marked(&mut world), ["0", "!2"]);
+    world.network_up = true;
+    world.settle_within(10 * 60_000);
+    assert_eq!(marked(&mut world), ["0", "~1", "2"]);
+}
+
 /// Bob has got everything but these; alice is away, so nobody answers; he waits no longer.
 fn marked_without(missing: &[usize], count: usize) -> (World, Vec<Frame>) {
     let mut world = of_a_conversation();

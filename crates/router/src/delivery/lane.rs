@@ -221,6 +221,7 @@ impl Lane {
                 }
                 never_waited.push(receipt.key);
             } else if self.drained.remove(&receipt.key) | self.late.remove(&receipt.key) {
+                self.refusals.arrived(receipt.key);
                 stored.push(receipt);
             }
         }

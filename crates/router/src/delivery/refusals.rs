@@ -11,7 +11,7 @@ use tacite_model::{MessageId, Timestamp};
 use tacite_wire::Code;
 
 use super::{LinkId, Parcel};
-use crate::DeviceKey;
+use crate::{DeviceKey, MessageKey};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ pub(super) struct Refusals {
 #[derive(Debug)]
 struct Refusal {
     message_id: MessageId,
+    /// What was refused after it: next in order, should the device have the first all the same.
+    next: Option<MessageId>,
     code: Code,
     /// The sender's link: what it sent before is lost with it, and it begins anew.
     link: LinkId,
@@ -39,23 +41,35 @@ impl Refusals {
         if !code.is_retryable() || !(has_room || self.senders.contains_key(&parcel.sender())) {
             return;
         }
-        self.senders.entry(parcel.sender()).or_insert(Refusal {
-            message_id: parcel.key.message_id,
-            code,
-            link: parcel.reply.link,
-            refused_at: now,
-        });
+        let message_id = parcel.key.message_id;
+        let link = parcel.reply.link;
+        let refusal = self.senders.entry(parcel.sender());
+        refusal.or_insert(Refusal { message_id, next: None, code, link, refused_at: now }).follow(message_id);
     }
 
     /// With what `parcel` is to be refused because an earlier one was. The earlier one itself may pass.
     pub(super) fn code_for(&mut self, parcel: &Parcel, now: Timestamp) -> Option<Code> {
-        let refusal = self.senders.get(&parcel.sender())?;
+        let refusal = self.senders.get_mut(&parcel.sender())?;
         let comes_again = refusal.message_id == parcel.key.message_id;
         if comes_again || refusal.link != parcel.reply.link || refusal.is_over(now) {
             self.senders.remove(&parcel.sender());
             return None;
         }
+        refusal.follow(parcel.key.message_id);
         Some(refusal.code)
+    }
+
+    /// The device has this message all the same: the store had it, and failed only to say so. Its sender hears of that and does not
+    /// send it again, so what was refused after it is waited for instead.
+    pub(super) fn arrived(&mut self, key: MessageKey) {
+        self.senders.retain(|sender, refusal| {
+            if (sender.account_id, refusal.message_id) != (key.sender_id, key.message_id) {
+                return true;
+            }
+            let next = refusal.next.take();
+            refusal.message_id = next.unwrap_or(refusal.message_id);
+            next.is_some()
+        });
     }
 
     pub(super) fn forget_old(&mut self, now: Timestamp) {
@@ -64,6 +78,12 @@ impl Refusals {
 }
 
 impl Refusal {
+    fn follow(&mut self, message_id: MessageId) {
+        if message_id != self.message_id {
+            self.next.get_or_insert(message_id);
+        }
+    }
+
     fn is_over(&self, now: Timestamp) -> bool {
         now.ms_since(self.refused_at) >= REFUSAL_MS_MAX
     }

@@ -133,6 +133,7 @@ fn gaps_survive_and_are_closed_by_what_is_behind_them() {
             asks: 0,
             ask_at: Timestamp::from_ms(9),
             mark_at: None,
+            found_at: Timestamp::from_ms(3),
         };
         let later = Gap { sender_id: CAROL, ..gap };
         tx.save_gap(&gap).unwrap();

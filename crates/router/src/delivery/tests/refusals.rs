@@ -53,6 +53,27 @@ fn what_follows_a_message_that_never_comes_again_is_not_refused() {
     assert_eq!(bench.submit(3), [answer(3, Outcome::Taken)]);
 }
 
+// The store has it, and failed only to say so: when the device has it too, its sender does not send it again.
+#[test]
+fn nothing_waits_for_a_refused_message_that_has_arrived() {
+    let code = Code::STORAGE_FULL;
+    for arrived in [&[1_u8][..], &[1, 2]] {
+        let mut bench = Bench::default();
+        bench.submit(1);
+        bench.submit(2);
+        assert_eq!(bench.parked_as(1, Err(code)), [refused(1, code), refused(2, code)]);
+        bench.up(BOB_LINK);
+        bench.fetched(BOB_LINK, arrived);
+        assert_eq!(bench.submit(3), [refused(3, code)]);
+        bench.acknowledge(arrived);
+        if arrived.len() == 1 {
+            assert_eq!(bench.submit(3), [refused(3, code)], "the second comes first");
+            assert_eq!(bench.submit(2)[0], answer(2, Outcome::Taken));
+        }
+        assert_eq!(bench.submit(3)[0], answer(3, Outcome::Taken));
+    }
+}
+
 #[test]
 fn a_refusal_ends_with_the_link_of_the_sender() {
     let mut bench = Bench::default();
