@@ -10,7 +10,7 @@ use tacite_model::Timestamp;
 use tacite_model::limits::{ACKNOWLEDGE_DIRECT_MS_MAX, ACKNOWLEDGE_MS_MAX, UNACKNOWLEDGED_MAX};
 use tacite_wire::Code;
 
-use super::parking::Parking;
+use super::parking::{Parked, Parking};
 use super::refusals::Refusals;
 use super::{Effect, Fetched, LinkId, Mode, Outcome, Parcel, Reply};
 use crate::{DeviceKey, Enqueued, MessageKey, MessageStatusState, Receipt};
@@ -34,7 +34,7 @@ pub(super) struct Lane {
     quiet: Vec<Reply>,
     parking: Parking,
     refusals: Refusals,
-    /// How often [`Effect::Receive`] is under way.
+    /// How often [`Effect::Receive`] is under way, or waits for a message to be on the disk.
     settling: usize,
     unrecorded: Unrecorded,
     level_was_told: bool,
@@ -183,7 +183,8 @@ impl Lane {
             self.reading.was_missed |= fetching;
             self.reading.is_stale |= self.reading.has_gap;
         }
-        if let Some(parcel) = self.parking.finish(sender, key) {
+        if let Some(Parked { parcel, receipt }) = self.parking.finish(sender, key) {
+            let receipt = receipt.map(|receipt| self.record(context, receipt, effects));
             match outcome {
                 Ok(Enqueued::Waiting) => {
                     let outcome = Outcome::Reached(MessageStatusState::Sent, None);
@@ -191,6 +192,12 @@ impl Lane {
                 }
                 Ok(Enqueued::Settled(state, proof)) => {
                     effects.push(context.answer(parcel.reply, Outcome::Reached(state, proof)));
+                }
+                // The device has it all the same.
+                Ok(Enqueued::Full) | Err(_) if receipt.is_some() => {
+                    effects.extend(
+                        receipt.and_then(|receipt| self.tell_received(context, parcel.reply, &receipt)),
+                    );
                 }
                 Ok(Enqueued::Full) => self.refuse_with_rest(context, &parcel, Code::QUEUE_FULL, effects),
                 Ok(Enqueued::IdInUse) => self.refuse_with_rest(context, &parcel, Code::ID_IN_USE, effects),
@@ -213,13 +220,12 @@ impl Lane {
         let (mut stored, mut never_waited) = (Vec::new(), Vec::new());
         for receipt in receipts {
             if let Some(parcel) = self.take_relayed(receipt.key) {
-                if receipt.silent {
-                    self.quiet.push(parcel.reply);
-                } else {
-                    let outcome = Outcome::Reached(MessageStatusState::Received, receipt.proof);
-                    effects.push(context.answer(parcel.reply, outcome));
-                }
+                effects.extend(self.tell_received(context, parcel.reply, &receipt));
                 never_waited.push(receipt.key);
+            } else if self.late.contains(&receipt.key) && self.parking.acknowledge(receipt) {
+                // Recorded once it is known what there is to be recorded of.
+                self.late.remove(&receipt.key);
+                self.settling += 1;
             } else if self.drained.remove(&receipt.key) | self.late.remove(&receipt.key) {
                 self.refusals.arrived(receipt.key);
                 stored.push(receipt);
@@ -233,6 +239,23 @@ impl Lane {
             effects.push(Effect::Receive { device: context.device, receipts: stored });
         }
         self.advance(context, effects);
+    }
+
+    /// Has what the device said recorded of a message that was on its way to the disk then.
+    fn record(&mut self, context: &Context, receipt: Receipt, effects: &mut Vec<Effect>) -> Receipt {
+        self.refusals.arrived(receipt.key);
+        effects.push(Effect::Receive { device: context.device, receipts: vec![receipt] });
+        receipt
+    }
+
+    /// The answer to the sender of a message that the device has and the disk has not; if there is none now, it comes later.
+    fn tell_received(&mut self, context: &Context, reply: Reply, receipt: &Receipt) -> Option<Effect> {
+        if receipt.silent {
+            self.quiet.push(reply);
+            return None;
+        }
+        let outcome = Outcome::Reached(MessageStatusState::Received, receipt.proof);
+        Some(context.answer(reply, outcome))
     }
 
     /// Takes out a message that was pushed straight to the link and has not begun to go to the disk.

@@ -374,3 +374,18 @@ proptest! {
         run(Mode::Direct, &schedule);
     }
 }
+
+// C3, T69: the device said that it has a message while that was on its way to the disk, which then refused it. It is received, and
+// what follows it goes on: a second try would store what nobody waits for.
+#[test]
+fn what_is_acknowledged_on_its_way_to_the_disk_is_received_though_the_disk_refuses_it() {
+    for outcome in [Err(Code::UNAVAILABLE), Ok(Enqueued::Full)] {
+        let mut bench = Bench::with_bob_live();
+        bench.submit(1);
+        bench.submit(2);
+        assert_eq!(bench.at(1000 + ACKNOWLEDGE_MS_MAX, Input::Tick), [park(1)]);
+        assert_eq!(bench.acknowledge(&[1]), []);
+        assert_eq!(bench.parked_as(1, outcome), [receive(&[1]), received(1), park(2)]);
+        assert_eq!(bench.parked(2), [answer(2, SENT)]);
+    }
+}
