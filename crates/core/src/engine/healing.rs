@@ -337,14 +337,29 @@ fn send_once_more(turn: &mut Turn<'_, '_>, sent: &SentContent, gone: &mut Gone) 
         return Ok(());
     };
     let original_id = content.known_id();
-    let body = match content.body {
-        Body::ResendRequest(_) | Body::Gone(_) => {
-            Body::Gone(Gone { message_ids: vec![original_id], before_id: None })
-        }
-        body => body,
-    };
+    if original_id != sent.message_id {
+        // Sent once more already, and could not be read: nothing is shown under that name either.
+        queue_gone(turn, sent, &content, sent.message_id)?;
+    }
+    if matches!(content.body, Body::ResendRequest(_) | Body::Gone(_)) {
+        return queue_gone(turn, sent, &content, original_id);
+    }
     let message_id = MessageId::random(turn.rng);
-    let content = Content { message_id, original_id: Some(original_id), body, ..content };
+    let content = Content { message_id, original_id: Some(original_id), ..content };
+    queue_urgent(turn, sent.recipient_id, &content)
+}
+
+/// Says that there is nothing under a name, in its place.
+fn queue_gone(
+    turn: &mut Turn<'_, '_>,
+    sent: &SentContent,
+    content: &Content,
+    name: MessageId,
+) -> Result<(), CoreError> {
+    let body = Body::Gone(Gone { message_ids: vec![name], before_id: None });
+    let message_id = MessageId::random(turn.rng);
+    let previous_id = content.previous_id.filter(|_| name == content.known_id());
+    let content = Content { message_id, original_id: Some(name), previous_id, body, ..content.clone() };
     queue_urgent(turn, sent.recipient_id, &content)
 }
 

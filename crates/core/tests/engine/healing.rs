@@ -24,6 +24,11 @@ fn of_a_conversation() -> World {
 /// Alice's message to bob, damaged on its way; he acknowledges what he has got.
 fn damage(world: &mut World, text: &str) -> Frame {
     world.send("alice", "bob", text);
+    damage_next(world)
+}
+
+/// The same of the next that comes.
+fn damage_next(world: &mut World) -> Frame {
     let push = world.intercept("bob", Opcode::DIRECT_RECEIVED);
     let mut envelope: Envelope = push.read().unwrap();
     let mut sealed = envelope.sealed.to_vec();
@@ -67,6 +72,25 @@ fn a_message_that_cannot_be_opened_heals_by_itself() {
     let request = bobs.rfind(|envelope| envelope.sender_id.as_ref() == bob.as_bytes()).unwrap();
     assert_eq!(Sealed::decode(&request.sealed).unwrap().kind, SealKind::Prekey);
     assert_no_key_is_used_twice(&world);
+}
+
+// C10: what was sent once more is damaged too: it is asked for under its own name, and no line of that name stays.
+#[test]
+fn what_was_sent_once_more_heals_as_well() {
+    let mut world = of_a_conversation();
+    damage(&mut world, "damaged");
+    while world.step() {}
+    world.now = world.now.plus_ms(2000);
+    world.input("bob", Input::Timer);
+    damage_next(&mut world);
+    while world.step() {}
+    assert_eq!(world.device("bob").notices(), ["message-unreadable"; 2]);
+    world.send("alice", "bob", "after");
+    world.settle();
+    assert_eq!(world.device("bob").received("alice"), ["hello", "hello", "damaged", "after"]);
+    let history = world.device("bob").history("alice");
+    assert!(history.iter().all(|message| message.state != MessageState::Unreadable), "{history:?}");
+    assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received; 4]);
 }
 
 // C10: a device that has lost its session, and one that has lost all of them, in both directions.
