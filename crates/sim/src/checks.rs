@@ -116,15 +116,13 @@ impl World {
 
         let mut texts = BTreeSet::new();
         let destroyed = &self.truth.destroyed;
-        let is_destroyed = |id| destroyed.contains(&(from, id)) || destroyed.contains(&(to, id));
-        for row in &received {
-            if row.state == MessageState::Unreadable && is_destroyed(row.message_id) {
-                // Who wrote it does not have it any more, or the key for it is gone with the vault.
-                continue;
-            }
+        for row in received.iter().filter(|row| !row.deleted) {
             if row.state == MessageState::Unreadable {
-                faults.push(format!("{way}: message {} cannot be read", row.message_id));
-            } else if !row.deleted && !texts.insert(number(row)) {
+                // Who wrote it may not have it any more.
+                if !destroyed.contains(&(from, row.message_id)) {
+                    faults.push(format!("{way}: message {} cannot be read", row.message_id));
+                }
+            } else if !texts.insert(number(row)) {
                 faults.push(format!("{way}: message {} stands twice: doubled", number(row)));
             }
         }

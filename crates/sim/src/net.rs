@@ -267,10 +267,12 @@ impl World {
         self.fail_trips(Some(person));
     }
 
-    /// Nothing gets through to and from a person for a while.
+    /// Nothing gets through to and from a person for a while. No hole ends before one that was there: what came later would
+    /// overtake what was held up.
     pub(crate) fn dig_hole(&mut self, person: usize, ms: u64) {
-        let until_ms = self.now_ms() + ms;
-        self.net.holes.insert(person, until_ms);
+        let until_ms = (self.now_ms() + ms).min(self.healed_at_ms);
+        let hole = self.net.holes.entry(person).or_default();
+        *hole = until_ms.max(*hole);
     }
 
     /// All links break at once, and both ends notice it soon: the server has died.
@@ -286,9 +288,8 @@ impl World {
         }
     }
 
-    /// The network is good from now on. What a hostile one has eaten comes again over new links.
+    /// The network is good from now on; no hole lasts longer. What a hostile one has eaten comes again over new links.
     pub(crate) fn heal_net(&mut self) {
-        self.net.holes.clear();
         if self.hostile.is_on() {
             for person in 0..self.people.len() {
                 self.cut(person);

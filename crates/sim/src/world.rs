@@ -66,7 +66,7 @@ pub(crate) struct World {
     pub(crate) wishes: BTreeSet<(usize, usize)>,
     trace: Trace,
     wrong: Vec<String>,
-    healed_at_ms: u64,
+    pub(crate) healed_at_ms: u64,
     at_rest_since_ms: Option<u64>,
     is_over: bool,
 }
