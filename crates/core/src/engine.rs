@@ -130,6 +130,7 @@ impl Engine {
         self.drive_acknowledgements(turn)?;
         self.drive_keys(turn)?;
         self.drive_errands(turn)?;
+        Self::tell_reads_by_content(turn)?;
         self.drive_outbox(turn)?;
         self.drive_reads(turn)?;
         self.drive_presence(turn)?;

@@ -4,7 +4,9 @@
 
 use core::fmt;
 
-use tacite_model::limits::{REACTION_BYTES_MAX, RESENDS_PER_REQUEST_MAX, TEXT_BYTES_MAX};
+use tacite_model::limits::{
+    REACTION_BYTES_MAX, READS_PER_FRAME_MAX, RESENDS_PER_REQUEST_MAX, TEXT_BYTES_MAX,
+};
 use tacite_model::{AccountId, Expiry, ExpiryStart, MessageId, MessageName};
 
 use crate::{ContentError, proto};
@@ -34,6 +36,11 @@ pub enum Body {
     ResendRequest(ResendRequest),
     /// What was asked for again is not there any more.
     Gone(Gone),
+    /// Texts of the one who receives this were shown to the person.
+    Read {
+        /// 1 to `READS_PER_FRAME_MAX`.
+        message_ids: Vec<MessageId>,
+    },
 }
 
 /// A text that a person wrote.
@@ -108,6 +115,11 @@ impl Body {
                 message_ids: checked_ids(&gone.message_ids, gone.before_id)?,
                 before_id: optional(gone.before_id),
             }),
+            Self::Read { message_ids } => {
+                check_reads(message_ids.len())?;
+                let message_ids = message_ids.iter().map(|id| id.as_bytes().to_vec()).collect();
+                proto::content::Body::Read(proto::Read { message_ids })
+            }
         })
     }
 
@@ -144,6 +156,11 @@ impl Body {
             proto::content::Body::Gone(gone) => {
                 let before_id = optional_id(&gone.before_id)?;
                 Self::Gone(Gone { message_ids: ids(&gone.message_ids, before_id)?, before_id })
+            }
+            proto::content::Body::Read(read) => {
+                check_reads(read.message_ids.len())?;
+                let message_ids = read.message_ids.iter().map(|bytes| id(bytes)).collect::<Result<_, _>>()?;
+                Self::Read { message_ids }
             }
         })
     }
@@ -248,6 +265,10 @@ fn decode_ids(ids: &[Vec<u8>]) -> Result<Vec<MessageId>, ContentError> {
 
 fn check_not_empty(count: usize, before_id: Option<MessageId>) -> Result<(), ContentError> {
     if count == 0 && before_id.is_none() { Err(ContentError::Malformed) } else { Ok(()) }
+}
+
+fn check_reads(count: usize) -> Result<(), ContentError> {
+    if (1..=READS_PER_FRAME_MAX).contains(&count) { Ok(()) } else { Err(ContentError::Malformed) }
 }
 
 fn check_count(count: usize) -> Result<(), ContentError> {

@@ -9,7 +9,6 @@ use std::time::Duration;
 use tacite_core::Vault;
 use tacite_model::Timestamp;
 use tacite_server::LinkMessage;
-use tacite_wire::proto::DeliveryMode;
 use tokio::time::{Instant, sleep_until};
 
 use crate::Report;
@@ -60,7 +59,6 @@ pub(crate) struct World {
     pub(crate) plant: Option<Plant>,
     pub(crate) delay_ms: (u64, u64),
     pub(crate) hostile: Hostile,
-    pub(crate) is_direct: bool,
     pub(crate) is_healed: bool,
     /// Who asked whom to become a contact.
     pub(crate) wishes: BTreeSet<(usize, usize)>,
@@ -111,7 +109,6 @@ impl World {
             plant,
             delay_ms: plan.delay_ms,
             hostile: plan.hostile,
-            is_direct: plan.mode == DeliveryMode::Direct,
             is_healed: false,
             wishes: BTreeSet::new(),
             trace,

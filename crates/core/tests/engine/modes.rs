@@ -1,6 +1,7 @@
 //! E3: the three ways of delivery.
 
-use tacite_core::{DeliveryMode as Mode, MessageState, queries};
+use tacite_core::{DeliveryMode as Mode, Intent, MessageState, queries};
+use tacite_seal::Body;
 use tacite_wire::proto::{DeliveryMode, Envelope};
 use tacite_wire::{Code, Opcode};
 
@@ -225,6 +226,52 @@ fn what_is_written_to_somebody_away_goes_when_they_come() {
     // No timer is needed: the server says that bob is here.
     while world.step() {}
     assert_all_arrived(&mut world, "away");
+}
+
+/// Bob is shown what alice has written.
+fn read_all(world: &mut World) {
+    let shown = world.device("bob").history("alice").into_iter().filter(|message| !message.outgoing);
+    let messages = shown.map(|message| (message.peer, message.message_id)).collect();
+    world.intend("bob", Intent::MarkRead { messages });
+}
+
+// C3, E3: only who has read something keeps the word of it until its author has it, through links that are dead and crashes.
+#[test]
+fn in_direct_mode_the_word_that_something_was_read_is_not_lost() {
+    let mut world = World::of_contacts_by(DeliveryMode::Direct);
+    for text in ["one", "two"] {
+        world.send("alice", "bob", text);
+    }
+    world.settle();
+    assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received; 2]);
+    read_all(&mut world);
+    // It goes into a link that is dead already.
+    world.intercept("alice", Opcode::DIRECT_RECEIVED);
+    world.end("alice");
+    world.settle();
+    world.crash("bob");
+    world.settle();
+    world.start("alice");
+    world.settle();
+    assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Read; 2]);
+    assert_eq!(world.device("bob").ask(|tx| tx.outbox_count().unwrap()), 0);
+    assert!(frames(&world, Opcode::MARK_READ).is_empty());
+}
+
+// T65: of what was told to one, nobody else says that it was read.
+#[test]
+fn t65_only_who_was_told_something_says_that_it_was_read() {
+    let mut world = World::of_contacts_by(DeliveryMode::Direct);
+    world.add_registered("carol", 3);
+    world.befriend("alice", "carol");
+    world.start("carol");
+    world.send("alice", "bob", "for bob alone");
+    world.settle();
+    let message_id = world.device("alice").history("bob")[0].message_id;
+    world.tell("carol", "alice", Body::Read { message_ids: vec![message_id] });
+    assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received]);
+    world.tell("bob", "alice", Body::Read { message_ids: vec![message_id] });
+    assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Read]);
 }
 
 // E3: the outbox goes on where the first refusal was, whatever was refused behind it and when.

@@ -1,7 +1,9 @@
 //! Contents of every kind survive; every bound holds at its edge and not one past it.
 
 use proptest::prelude::*;
-use tacite_model::limits::{DISAPPEAR_MS_MAX, REACTION_BYTES_MAX, RESENDS_PER_REQUEST_MAX};
+use tacite_model::limits::{
+    DISAPPEAR_MS_MAX, REACTION_BYTES_MAX, READS_PER_FRAME_MAX, RESENDS_PER_REQUEST_MAX,
+};
 use tacite_model::{AccountId, ExpiryStart, MessageName};
 
 use super::*;
@@ -72,6 +74,7 @@ fn every_kind_of_content_survives_encoding() {
         Body::Timer(None),
         Body::ResendRequest(request),
         Body::Gone(gone(1, Some(OTHER_ID))),
+        Body::Read { message_ids: vec![OTHER_ID, ID] },
     ];
     for body in bodies {
         let bare = of(body);
@@ -211,6 +214,18 @@ fn check_gone(count: usize, before_id: Option<MessageId>, is_good: bool) {
 }
 
 #[test]
+fn so_many_texts_are_read_at_once_and_no_more() {
+    for (count, is_good) in
+        [(0, false), (1, true), (READS_PER_FRAME_MAX, true), (READS_PER_FRAME_MAX + 1, false)]
+    {
+        assert_eq!(of(Body::Read { message_ids: vec![ID; count] }).encode().is_ok(), is_good, "{count}");
+        let forged_read = proto::content::Body::Read(proto::Read { message_ids: vec![vec![6; 16]; count] });
+        let bytes = forged(|content| content.body = Some(forged_read));
+        assert_eq!(Content::decode(&bytes, ID).is_ok(), is_good, "{count}");
+    }
+}
+
+#[test]
 fn ids_and_keys_of_other_lengths_are_refused() {
     let changes: [fn(&mut proto::Content); 6] = [
         |content| content.message_id = vec![5; 15],
@@ -227,6 +242,8 @@ fn ids_and_keys_of_other_lengths_are_refused() {
     assert_eq!(with_body(proto::content::Body::Deletion(deletion)), ContentError::Malformed);
     let gone = proto::Gone { message_ids: vec![vec![]], before_id: vec![] };
     assert_eq!(with_body(proto::content::Body::Gone(gone)), ContentError::Malformed);
+    let read = proto::Read { message_ids: vec![vec![1; 15]] };
+    assert_eq!(with_body(proto::content::Body::Read(read)), ContentError::Malformed);
 }
 
 // A3, T45: with all that a running conversation carries along.

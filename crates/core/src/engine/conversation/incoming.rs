@@ -4,10 +4,11 @@
 //! again (T64); what a content is about must belong to the conversation with its sender.
 
 use tacite_model::limits::{DAY_MS, EDITS_MAX};
-use tacite_model::{Expiry, ExpiryStart, MessageName};
+use tacite_model::{Expiry, ExpiryStart, MessageId, MessageName};
 use tacite_seal::{Body, Content, Reaction};
 use tacite_vault::{Contact, Message, MessageKind, MessageState, TimerSetting};
 
+use super::receipts::advance_sent;
 use crate::engine::{Turn, order};
 use crate::{CoreError, Event};
 
@@ -45,6 +46,7 @@ pub(in crate::engine) fn apply(
             let message = Message { sent_at, ..incoming(turn, name, String::new()) };
             set_timer(turn, contact, message, timer)?;
         }
+        Body::Read { message_ids } => note_read(turn, contact, &message_ids)?,
         // Healing is the business of whoever opened the content.
         Body::ResendRequest(_) | Body::Gone(_) => {}
     }
@@ -102,6 +104,18 @@ fn react(turn: &mut Turn<'_, '_>, contact: &Contact, reaction: &Reaction) -> Res
     }
     if turn.tx.set_reaction(target, contact.account_id, &reaction.emoji)? {
         turn.tell_message_changed(message)?;
+    }
+    Ok(())
+}
+
+/// Whoever says so has opened the content in a session of their own: that needs no other proof.
+fn note_read(turn: &mut Turn<'_, '_>, contact: &Contact, message_ids: &[MessageId]) -> Result<(), CoreError> {
+    let author_id = turn.account()?.account_id;
+    for message_id in message_ids {
+        let message = turn.tx.message(author_id, *message_id)?;
+        if message.is_some_and(|message| message.peer_id == contact.account_id) {
+            advance_sent(turn, *message_id, MessageState::Read)?;
+        }
     }
     Ok(())
 }

@@ -166,7 +166,11 @@ fn subject_of(turn: &Turn<'_, '_>, content: &Content) -> Result<Option<MessageNa
         Body::Text(_) => Some(MessageName { author_id, message_id: content.known_id() }),
         Body::Edit { message_id, .. } => Some(MessageName { author_id, message_id: *message_id }),
         Body::Reaction(reaction) => Some(reaction.target),
-        Body::Deletion { .. } | Body::Timer(_) | Body::ResendRequest(_) | Body::Gone(_) => None,
+        Body::Deletion { .. }
+        | Body::Timer(_)
+        | Body::ResendRequest(_)
+        | Body::Gone(_)
+        | Body::Read { .. } => None,
     })
 }
 

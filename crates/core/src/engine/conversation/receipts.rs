@@ -1,17 +1,19 @@
 //! How far messages have come, as far as their recipients have proven it; and what was shown here and is to be told.
 //!
 //! Invariants: the server's word alone takes a message of ours no farther than `sent` (T30); what was shown is told until the
-//! server has taken it, on one link after another; what the person does not want to be told is never noted.
+//! server has taken it, on one link after another, or as a content where the server stores nothing; what the person does not want to
+//! be told is never noted.
 
 use std::collections::BTreeMap;
 
 use tacite_model::limits::READS_PER_FRAME_MAX;
 use tacite_model::{AccountId, DeviceId, MessageId, MessageName, Timestamp};
-use tacite_seal::{Content, Receipt, ReceiptKey, ReceiptState};
-use tacite_vault::{Message, MessageState};
-use tacite_wire::proto::{MarkRead, MessageRef};
+use tacite_seal::{Body, Content, Receipt, ReceiptKey, ReceiptState};
+use tacite_vault::{Message, MessageState, Standing};
+use tacite_wire::proto::{DeliveryMode, MarkRead, MessageRef};
 
 use super::expiring;
+use super::outgoing::queue_content;
 use crate::CoreError;
 use crate::engine::commands::{Answer, Reply, Waiting};
 use crate::engine::link::backoff_ms;
@@ -73,6 +75,26 @@ impl Engine {
         });
         let body = MarkRead { messages: messages.collect() };
         self.command(turn, Waiting::MarkRead { sender_id, position }, &body)
+    }
+
+    /// Where the server stores nothing it cannot know whether its word comes to somebody whose link may be dead: what was shown
+    /// becomes a content, which the outbox keeps until its author has it.
+    pub(in crate::engine) fn tell_reads_by_content(turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
+        let mode = turn.tx.server()?.map(|server| server.delivery_mode);
+        if mode != Some(DeliveryMode::Direct.into()) {
+            return Ok(());
+        }
+        while let Some(sender_id) = turn.tx.read_senders()?.first().copied() {
+            let reads = turn.tx.reads_of(sender_id, READS_PER_FRAME_MAX)?;
+            let Some(position) = reads.last().map(|read| read.position) else { break };
+            let contact = turn.tx.contact(sender_id)?;
+            if contact.is_some_and(|contact| contact.standing == Standing::Accepted && !contact.blocked) {
+                let message_ids = reads.iter().map(|read| read.name.message_id).collect();
+                queue_content(turn, sender_id, Body::Read { message_ids })?;
+            }
+            turn.tx.remove_reads(sender_id, position)?;
+        }
+        Ok(())
     }
 
     /// Answers to `read`. Who cannot be told now (in direct mode: is away) is told later.
