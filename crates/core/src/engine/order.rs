@@ -20,6 +20,8 @@ use crate::{CoreError, Problem};
 const ASK_AFTER_MS: u64 = 5000;
 /// How long what is held waits from when the sender could first be asked, milliseconds.
 pub(super) const MARK_AFTER_MS: u64 = 60_000;
+/// How much of that must be left for an answer when the question leaves, milliseconds.
+const ANSWER_MS_MIN: u64 = 25_000;
 /// How long what is held waits at most while the question for it does not leave this device, milliseconds.
 const UNASKED_MS_MAX: u64 = 10 * 60_000;
 /// Gaps of one sender that are remembered after they were marked.
@@ -110,7 +112,8 @@ pub(super) fn never_apply(turn: &mut Turn<'_, '_>, name: MessageName) -> Result<
 pub(super) fn end_waiting(turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
     let now = turn.now;
     let is_due = |gap: &Gap| gap.waiting && gap.mark_at.is_some_and(|at| at <= now);
-    for gap in turn.tx.gaps()?.into_iter().filter(is_due) {
+    let is_soon = |gap: &Gap| gap.waiting && gap.mark_at.is_some_and(|at| at.ms_since(now) < ANSWER_MS_MIN);
+    for gap in turn.tx.gaps()?.into_iter().filter(is_soon) {
         // The link may be dead without anybody knowing. When the question has gone, there must be time for an answer.
         if now < gap.found_at.plus_ms(UNASKED_MS_MAX) && turn.tx.is_urgent_waiting(gap.sender_id)? {
             turn.tx.save_gap(&Gap { mark_at: Some(now.plus_ms(MARK_AFTER_MS)), ..gap })?;

@@ -283,6 +283,7 @@ impl Delivery {
         };
         let context = Context { device, mode: self.mode, now };
         let lane = self.lanes.entry(device).or_default();
+        let was_live = lane.is_live();
         match input {
             Input::LinkUp { link, .. } => {
                 lane.link_up(&context, link, effects);
@@ -302,7 +303,7 @@ impl Delivery {
             Input::Tick | Input::Await { .. } => {}
         }
         debug_assert!(lane.unacknowledged() <= 2 * UNACKNOWLEDGED_MAX, "a window is bounded");
-        if lane.is_live() {
+        if !was_live && lane.is_live() {
             effects.extend(self.away.take(device).into_iter().map(|link| Effect::Here { link, device }));
         }
         if lane.is_idle() {
@@ -319,11 +320,10 @@ impl Delivery {
 
     fn remember_the_away(&mut self, effects: &[Effect]) {
         for effect in effects {
-            let Effect::Answer { reply, recipient, outcome: Outcome::Refused(Code::RECIPIENT_AWAY) } = effect
-            else {
-                continue;
-            };
-            if !self.lanes.get(recipient).is_some_and(Lane::is_live) {
+            // Also while the device's link is up: it may be dead, and then the device comes anew.
+            if let Effect::Answer { reply, recipient, outcome: Outcome::Refused(Code::RECIPIENT_AWAY) } =
+                effect
+            {
                 self.away.remember(reply.link, *recipient);
             }
         }

@@ -73,6 +73,19 @@ fn what_is_not_acknowledged_in_time_is_refused() {
     assert_eq!(bench.submit(1)[1], push(BOB_LINK, 1), "the device recognises it");
 }
 
+// The link was dead, which nobody knew yet.
+#[test]
+fn who_was_refused_while_the_link_was_up_is_told_when_the_device_comes_anew() {
+    let mut bench = bench();
+    comes(&mut bench, BOB_LINK);
+    bench.submit(1);
+    let overdue = 1000 + ACKNOWLEDGE_DIRECT_MS_MAX;
+    assert_eq!(bench.at(overdue, Input::Tick), [refused(1, Code::RECIPIENT_AWAY)]);
+    assert_eq!(bench.submit(2), [refused(2, Code::RECIPIENT_AWAY)], "and not called back at once");
+    assert_eq!(bench.down(BOB_LINK), []);
+    assert_eq!(comes(&mut bench, BOB_LATER_LINK), [Effect::Level { link: BOB_LATER_LINK }, here()]);
+}
+
 #[test]
 fn a_device_that_does_not_keep_up_takes_no_more() {
     let mut bench = bench();
