@@ -57,8 +57,12 @@ impl World {
     /// A request has come to where the depot should be.
     pub(crate) fn at_depot(&mut self, number: u64) {
         let Some(trip) = self.trips.under_way.get(&number) else { return };
-        if let Some(until_ms) = self.hole_of(trip.person) {
+        let (person, errand) = (trip.person, trip.errand.clone());
+        if let Some(until_ms) = self.hole_of(person) {
             return self.agenda.add(until_ms, Happening::AtDepot(number));
+        }
+        if let (Some(_), Errand::Put(_, _, bytes)) = (self.server.node(), &errand) {
+            self.look_at_sealed(person, bytes, true);
         }
         let Some(node) = self.server.node() else { return self.fail_trip(number) };
         let (answers, post) = (Arc::clone(&self.trips.answers), Arc::clone(&self.net.post));
@@ -66,7 +70,7 @@ impl World {
             answers.lock().unwrap_or_else(PoisonError::into_inner).push((number, input));
             post.bell.notify_one();
         };
-        match trip.errand.clone() {
+        match errand {
             Errand::Put(name, permit, bytes) => {
                 let put = node.put_body(tacite_depot::BodyName(name.0), permit, bytes.into());
                 tokio::spawn(async move {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tacite_core::Input;
 use tacite_model::limits::LINK_SILENCE_MS_MAX;
 use tacite_server::LinkMessage;
-use tacite_wire::{Frame, HEADER_BYTES, Header, Opcode};
+use tacite_wire::{Frame, HEADER_BYTES, Header, Opcode, Status};
 use tokio::sync::mpsc;
 
 use crate::event::{Due, Happening};
@@ -185,8 +185,12 @@ impl World {
     /// Something has come to the server's end.
     pub(crate) fn arrive_up(&mut self, number: u64, message: LinkMessage) {
         if let Some(link) = self.net.links.get(&number).filter(|link| !link.cut)
-            && let Some(to_server) = &link.to_server
+            && let Some(to_server) = link.to_server.clone()
         {
+            let person = link.person;
+            if let LinkMessage::Binary(bytes) = &message {
+                self.look_at_frame(person, bytes);
+            }
             // A link that the server has ended takes nothing any more.
             let _ = to_server.send(message);
         }
@@ -212,6 +216,9 @@ impl World {
                     return self.wrong(String::from("the server sent what is no frame"));
                 };
                 let header = frame.header;
+                if header.opcode == Opcode::SYNC && header.status == Status::FINISHED {
+                    self.people[person].is_uncounted = false;
+                }
                 self.tell(format_args!(
                     "server → {}: {} {} {} {}",
                     NAMES[person],

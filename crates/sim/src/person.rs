@@ -41,6 +41,9 @@ pub(crate) struct Person {
     /// After how many more inputs to die how.
     crash: Option<(u64, Crash)>,
     pub(crate) backup: Option<Vec<u8>>,
+    /// The server was killed, perhaps before it wrote how far this vault was, and has not heard it since: that an older copy
+    /// would be noticed now, nobody promises.
+    pub(crate) is_uncounted: bool,
 }
 
 /// The people of all worlds.
@@ -65,6 +68,7 @@ impl Person {
             requests: 0,
             crash: None,
             backup: None,
+            is_uncounted: false,
         }
     }
 }
@@ -222,11 +226,10 @@ impl World {
                 let bearer = bearer.map(|token| token.expose().clone());
                 self.open(index, bearer);
             }
-            Effect::Send(frame) => self.leave(index, &frame),
+            Effect::Send(frame) => self.send_up(index, &frame),
             Effect::CloseLink => self.close(index),
             Effect::Tell(event) => self.told(index, event),
             Effect::PutBody { name, permit, bytes, .. } => {
-                self.look_at_sealed(index, &bytes, true);
                 self.set_out(index, Errand::Put(name, permit.expose().clone(), bytes));
             }
             Effect::FetchBody { name, .. } => self.set_out(index, Errand::Fetch(name)),
@@ -234,18 +237,18 @@ impl World {
         }
     }
 
-    /// A frame leaves a person's device.
-    fn leave(&mut self, index: usize, frame: &Frame) {
-        if frame.header.opcode == Opcode::SEND_DIRECT
+    /// A frame has come to the server. What never does, nobody but its sender has seen: TLS hides it.
+    pub(crate) fn look_at_frame(&mut self, index: usize, frame: &Bytes) {
+        if let Ok(frame) = Frame::decode(frame.clone())
+            && frame.header.opcode == Opcode::SEND_DIRECT
             && let Ok(envelope) = frame.read::<proto::Envelope>()
             && !envelope.sealed.is_empty()
         {
             self.look_at_sealed(index, &envelope.sealed, false);
         }
-        self.send_up(index, frame);
     }
 
-    fn look_at_sealed(&mut self, index: usize, body: &[u8], is_padded: bool) {
+    pub(crate) fn look_at_sealed(&mut self, index: usize, body: &[u8], is_padded: bool) {
         let body = Bytes::copy_from_slice(body);
         let unpadded = if is_padded { tacite_wire::body::unpad(&body) } else { Some(body) };
         let looked = unpadded.ok_or("a body is not padded").and_then(|body| self.tap.sealed(index, &body));
@@ -325,7 +328,8 @@ impl World {
 
     /// The old copy comes back in place of the vault.
     fn restore(&mut self, index: usize) {
-        let Some(bytes) = self.people[index].backup.clone() else { return };
+        let person = &self.people[index];
+        let Some(bytes) = person.backup.clone().filter(|_| !person.is_uncounted) else { return };
         self.stop(index);
         match Vault::from_snapshot(&bytes) {
             Ok(vault) => {

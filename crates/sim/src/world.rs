@@ -238,6 +238,9 @@ impl World {
         self.server.crash();
         self.cut_all();
         self.fail_trips(None);
+        for person in &mut self.people {
+            person.is_uncounted = true;
+        }
         self.after(down_ms, Happening::ServerStart(clock_ms));
     }
 
