@@ -47,6 +47,9 @@ use presence::Passing;
 pub(crate) use turn::Turn;
 use uploads::Uploads;
 
+/// A driver is never asked to wake it sooner than after so many milliseconds.
+const SOONEST_MS: u64 = 100;
+
 /// All that the engine remembers between two inputs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Engine {
@@ -166,7 +169,10 @@ impl Engine {
             times.push(self.downloads.next_at());
         }
         times.push(self.next_healing_at(turn)?);
-        let wake_at = times.into_iter().flatten().min();
+        // What is due and was not done now waits for an answer, not for the clock: whoever asked for the present again and again
+        // would keep the device busy with nothing.
+        let soonest = turn.now.plus_ms(SOONEST_MS);
+        let wake_at = times.into_iter().flatten().min().map(|at| if at <= turn.now { soonest } else { at });
         if let Some(at) = wake_at
             && (is_timer || self.wake_at != wake_at)
         {

@@ -233,7 +233,12 @@ impl World {
                 self.set_out(index, Errand::Put(name, permit.expose().clone(), bytes));
             }
             Effect::FetchBody { name, .. } => self.set_out(index, Errand::Fetch(name)),
-            Effect::WakeAt(at) => self.people[index].alarm.set(at),
+            Effect::WakeAt(at) => {
+                if at <= self.time_of(index) {
+                    self.wrong(format!("{} would be busy with nothing", NAMES[index]));
+                }
+                self.people[index].alarm.set(at);
+            }
         }
     }
 

@@ -1,12 +1,12 @@
 //! E3: the three ways of delivery.
 
-use tacite_core::{DeliveryMode as Mode, Intent, MessageState, queries};
+use tacite_core::{DeliveryMode as Mode, Input, Intent, MessageState, Problem, queries};
 use tacite_seal::Body;
 use tacite_wire::proto::{DeliveryMode, Envelope};
 use tacite_wire::{Code, Opcode};
 
 use crate::server::Mischief;
-use crate::world::{Crash, World};
+use crate::world::{BodyTrip, Crash, World};
 
 const TEXTS: [&str; 3] = ["one", "two", "three"];
 
@@ -143,6 +143,34 @@ fn few_bodies_are_fetched_at_a_time() {
     }
     world.settle();
     assert_eq!(most, 8);
+    assert_eq!(world.device("bob").received("alice"), texts);
+}
+
+// A fetch that failed is due again while as many others as allowed are under way: it waits for them, not for the clock.
+#[test]
+fn a_fetch_that_is_due_keeps_nobody_busy_while_others_are_under_way() {
+    let mut world = World::of_contacts_by(DeliveryMode::Split);
+    let texts: Vec<String> = (0..30).map(|number| number.to_string()).collect();
+    for text in &texts {
+        world.send("alice", "bob", text);
+    }
+    let mut held = Vec::new();
+    loop {
+        match world.bodies.iter().position(|(name, _)| *name == "bob") {
+            Some(at) => held.push(world.bodies.remove(at).unwrap()),
+            None if world.step() => {}
+            None => break,
+        }
+    }
+    let Some((bob, BodyTrip::Fetch(name))) = held.pop() else { panic!("bob fetches") };
+    world.input(bob, Input::BodyFetched { name, result: Err(Problem::of(Code::UNAVAILABLE)) });
+    assert!(world.bodies.iter().any(|(name, _)| *name == "bob"), "another has taken its place");
+    for _ in 0..10 {
+        world.now = world.now.plus_ms(60_000);
+        world.input(bob, Input::Timer);
+    }
+    world.bodies.extend(held);
+    world.settle();
     assert_eq!(world.device("bob").received("alice"), texts);
 }
 

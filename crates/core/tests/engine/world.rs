@@ -419,6 +419,7 @@ impl World {
             Effect::FetchBody { name: body, .. } => self.bodies.push_back((name, BodyTrip::Fetch(body))),
             Effect::Tell(event) => self.device(name).events.push(event),
             Effect::WakeAt(at) => {
+                assert!(at > self.now, "{name} would be busy with nothing");
                 let device = self.device(name);
                 device.wake_at = Some(device.wake_at.map_or(at, |earlier| earlier.min(at)));
             }
