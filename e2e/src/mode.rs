@@ -24,16 +24,6 @@ impl Mode {
         }
     }
 
-    /// What authors know in the end of messages that were heard. In direct mode the word that they were read is kept nowhere, and
-    /// who leaves in the moment when it comes may miss it.
-    #[must_use]
-    pub const fn last_states(self) -> &'static [&'static str] {
-        match self {
-            Self::Inline | Self::Split => &["read"],
-            Self::Direct => &["received", "read"],
-        }
-    }
-
     /// How far a message comes while its recipient is away.
     #[must_use]
     pub const fn reach_while_away(self) -> &'static str {
