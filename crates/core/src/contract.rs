@@ -304,6 +304,8 @@ pub enum Event {
         /// The message's id.
         message_id: MessageId,
     },
+    /// Nothing is in the outbox any more, also nothing that no view shows. Comes once for each time.
+    OutboxEmpty,
     /// Messages of a conversation disappear in another way from now on.
     TimerChanged {
         /// With whom.

@@ -61,6 +61,8 @@ pub(crate) struct Engine {
     errands: Vec<Errand>,
     /// Per recipient: how far the outbox is driven on this link.
     lanes: BTreeMap<AccountId, Lane>,
+    /// As the views were told.
+    outbox_is_empty: bool,
     /// Bodies that are being put into the depot.
     uploads: Uploads,
     /// Messages whose bodies are being fetched.

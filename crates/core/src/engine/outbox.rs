@@ -24,7 +24,7 @@ use super::conversation::{adopt, advance_sent, proven_state};
 use super::link::backoff_ms;
 use super::{Engine, Turn};
 use crate::session::{self, Party, Peer};
-use crate::{BodyName, CoreError, Problem};
+use crate::{BodyName, CoreError, Event, Problem};
 
 /// Envelopes under way at once, over all recipients.
 const UNDER_WAY_MAX: usize = UNACKNOWLEDGED_MAX;
@@ -78,11 +78,15 @@ enum Next {
 impl Engine {
     /// Sends what may be sent now.
     pub(super) fn drive_outbox(&mut self, turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
+        let recipients = turn.tx.outbox_recipients()?;
+        let was_empty = std::mem::replace(&mut self.outbox_is_empty, recipients.is_empty());
+        if self.outbox_is_empty && !was_empty {
+            turn.tell(Event::OutboxEmpty);
+        }
         if self.sending_paused_until > turn.now {
             return Ok(());
         }
         let is_split = is_split(turn)?;
-        let recipients = turn.tx.outbox_recipients()?;
         self.lanes.retain(|recipient_id, _| recipients.contains(recipient_id));
         for recipient_id in recipients {
             loop {

@@ -1,6 +1,6 @@
 //! E3: the three ways of delivery.
 
-use tacite_core::{DeliveryMode as Mode, Input, Intent, MessageState, Problem, queries};
+use tacite_core::{DeliveryMode as Mode, Event, Input, Intent, MessageState, Problem, queries};
 use tacite_seal::Body;
 use tacite_wire::proto::{DeliveryMode, Envelope};
 use tacite_wire::{Code, Opcode};
@@ -144,6 +144,23 @@ fn few_bodies_are_fetched_at_a_time() {
     world.settle();
     assert_eq!(most, 8);
     assert_eq!(world.device("bob").received("alice"), texts);
+}
+
+// Who waits for the outbox to be empty is told, also when what left last is nothing to show.
+#[test]
+fn that_the_outbox_is_empty_is_told_though_nothing_shown_has_changed() {
+    let mut world = World::of_contacts_by(DeliveryMode::Direct);
+    world.send("alice", "bob", "one");
+    world.settle();
+    let told = |world: &mut World| {
+        let events = &world.device("bob").events;
+        events.iter().filter(|event| **event == Event::OutboxEmpty).count()
+    };
+    let before = told(&mut world);
+    read_all(&mut world);
+    world.settle();
+    assert_eq!(world.device("bob").ask(|tx| queries::status(tx).unwrap()).queued, 0);
+    assert_eq!(told(&mut world), before + 1);
 }
 
 // A fetch that failed is due again while as many others as allowed are under way: it waits for them, not for the clock.
