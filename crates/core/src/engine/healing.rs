@@ -16,7 +16,7 @@ use tacite_model::{AccountId, DeviceId, MessageId, MessageName, Timestamp};
 use tacite_seal::{Body, Content, Gone, ResendRequest};
 use tacite_vault::{Contact, Gap, MessageState, SentContent, Standing, Unreadable};
 
-use super::conversation::outgoing::{queue_about_missing, queue_urgent};
+use super::conversation::outgoing::{queue_about_missing, queue_urgent, random_key};
 use super::order::{self, MARK_AFTER_MS, wait_no_longer};
 use super::{Engine, Turn};
 use crate::{CoreError, Problem};
@@ -331,10 +331,14 @@ fn is_given_up(turn: &Turn<'_, '_>, message_id: MessageId) -> Result<bool, CoreE
 /// Puts a content into the outbox once more, under a new id. Of a question or an answer about missing contents only this goes,
 /// in its place: that it is gone. There is nothing to show there, so nothing unreadable stays; who needs an answer asks again.
 fn send_once_more(turn: &mut Turn<'_, '_>, sent: &SentContent, gone: &mut Gone) -> Result<(), CoreError> {
-    let content = if turn.tx.is_sent_failed(sent.message_id)? { None } else { read(sent)? };
-    let Some(content) = content else {
+    if turn.tx.is_sent_failed(sent.message_id)? {
         gone.message_ids.push(sent.message_id);
         return Ok(());
+    }
+    let Some(content) = read(sent)? else {
+        // Deleted for all, disappeared, or done with such a message: nothing is to be shown under that name.
+        let erased = erased(turn, sent);
+        return queue_gone(turn, sent, &erased, sent.message_id);
     };
     let original_id = content.known_id();
     if original_id != sent.message_id {
@@ -361,6 +365,19 @@ fn queue_gone(
     let previous_id = content.previous_id.filter(|_| name == content.known_id());
     let content = Content { message_id, original_id: Some(name), previous_id, body, ..content.clone() };
     queue_urgent(turn, sent.recipient_id, &content)
+}
+
+/// What stands in the place of a content that was erased.
+fn erased(turn: &mut Turn<'_, '_>, sent: &SentContent) -> Content {
+    Content {
+        message_id: sent.message_id,
+        sent_at: sent.sent_at,
+        previous_id: sent.previous_id,
+        body: Body::Gone(Gone { message_ids: Vec::new(), before_id: None }),
+        receipt_key: random_key(turn.rng),
+        expiry: None,
+        original_id: None,
+    }
 }
 
 /// A content of ours; `None`: it was erased.

@@ -1,7 +1,7 @@
 //! C10, T21: messages that cannot be opened heal, without opening a way for anybody else.
 
 use rand_core::{Rng, SeedableRng};
-use tacite_core::{Input, MessageState};
+use tacite_core::{Input, Intent, MessageState};
 use tacite_model::limits::RESEND_QUOTA;
 use tacite_model::{DeviceId, MessageId};
 use tacite_seal::{Body, Gone, ResendRequest, SealKind, Sealed};
@@ -262,4 +262,27 @@ fn what_is_said_to_be_gone_is_not_waited_for() {
     world.settle();
     assert_eq!(world.device("bob").received("alice"), ["hello", "hello", "after"]);
     assert!(world.device("bob").notices().is_empty());
+}
+
+// C10, T65: bob could not read an edit, and asks for it; meanwhile alice has deleted the message for all. There is nothing to show any
+// more, so no line that cannot be read stays.
+#[test]
+fn what_was_deleted_before_it_could_be_sent_again_leaves_nothing_unreadable() {
+    let mut world = of_a_conversation();
+    world.send("alice", "bob", "a slip");
+    world.settle();
+    let message = world.device("alice").history("bob").pop().unwrap();
+    let (to, message_id) = (message.peer.clone(), message.message_id);
+    world.intend("alice", Intent::Edit { to: to.clone(), message_id, text: "another".to_owned() });
+    damage_next(&mut world);
+    while world.step() {}
+    world.intend("alice", Intent::Delete { to, message_id });
+    world.settle();
+    let history = world.device("bob").history("alice");
+    assert!(history.iter().all(|message| message.state != MessageState::Unreadable), "{history:?}");
+    assert!(history.last().unwrap().deleted);
+    world.send("alice", "bob", "after");
+    world.settle();
+    assert_eq!(world.device("bob").received("alice").last().unwrap(), "after");
+    assert_eq!(world.device("bob").notices(), ["message-unreadable"]);
 }

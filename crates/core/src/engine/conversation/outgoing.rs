@@ -174,7 +174,7 @@ fn subject_of(turn: &Turn<'_, '_>, content: &Content) -> Result<Option<MessageNa
     })
 }
 
-fn random_key(rng: &mut dyn CryptoRng) -> ReceiptKey {
+pub(in crate::engine) fn random_key(rng: &mut dyn CryptoRng) -> ReceiptKey {
     let mut key = Zeroizing::new([0; 32]);
     rng.fill_bytes(key.as_mut_slice());
     ReceiptKey::from_bytes(*key)
