@@ -256,7 +256,7 @@ mod tests {
         stream.read_exact(&mut back).unwrap();
         assert_eq!(back, sent[..5000]);
         assert_eq!(proxy.cut(), 2);
-        assert!(proxy.pieces() >= 4, "two that were cut and the echo's both ways");
+        assert!(proxy.pieces() >= 2, "there and back");
     }
 
     #[test]
