@@ -2,8 +2,6 @@
 
 mod messages;
 
-use std::future::Future;
-
 use messages::{
     At, Begun, Credentials, Devices, Generations, Name, NewAccount, NewInvitation, NewSession, Numbers,
     Rotated, Rotation, Value, Whose,
@@ -57,22 +55,14 @@ impl RemoteAccounts {
         Self { caller: Caller::new(part) }
     }
 
-    fn call<T: Message + Default, A: Message>(
-        &self,
-        method: u8,
-        arguments: &A,
-    ) -> impl Future<Output = Result<T, StoreError>> + Send + use<T, A> {
-        self.caller.call(method, arguments)
-    }
-
     async fn truth(&self, method: u8, arguments: &impl Message) -> Result<bool, StoreError> {
-        self.call::<Number, _>(method, arguments).await?.truth()
+        self.caller.call::<Number, _>(method, arguments).await?.truth()
     }
 }
 
 impl Store for RemoteAccounts {
     async fn register(&self, new: store::NewAccount) -> Result<Registered, StoreError> {
-        let registered: Number = self.call(REGISTER, &NewAccount::new(&new)).await?;
+        let registered: Number = self.caller.call(REGISTER, &NewAccount::new(&new)).await?;
         Ok(match registered.number {
             0 => Registered::Done { administrator: false },
             1 => Registered::Done { administrator: true },
@@ -84,24 +74,24 @@ impl Store for RemoteAccounts {
     }
 
     async fn find(&self, handle: Handle) -> Result<Option<AccountRef>, StoreError> {
-        let value: Value = self.call(FIND, &Name::new(&handle)).await?;
+        let value: Value = self.caller.call(FIND, &Name::new(&handle)).await?;
         messages::found(handle, &value)
     }
 
     async fn credentials(&self, handle: Handle) -> Result<Option<store::Credentials>, StoreError> {
-        self.call::<Credentials, _>(CREDENTIALS, &Name::new(&handle)).await?.read()
+        self.caller.call::<Credentials, _>(CREDENTIALS, &Name::new(&handle)).await?.read()
     }
 
     async fn handle(&self, account_id: AccountId) -> Result<Option<Handle>, StoreError> {
-        self.call::<Value, _>(HANDLE, &Whose::account(account_id)).await?.to_handle()
+        self.caller.call::<Value, _>(HANDLE, &Whose::account(account_id)).await?.to_handle()
     }
 
     async fn identity_key(&self, account_id: AccountId) -> Result<Option<[u8; 33]>, StoreError> {
-        self.call::<Value, _>(IDENTITY_KEY, &Whose::account(account_id)).await?.to_array()
+        self.caller.call::<Value, _>(IDENTITY_KEY, &Whose::account(account_id)).await?.to_array()
     }
 
     async fn devices(&self, account_id: AccountId) -> Result<Vec<DeviceRef>, StoreError> {
-        self.call::<Devices, _>(DEVICES, &Whose::account(account_id)).await?.read()
+        self.caller.call::<Devices, _>(DEVICES, &Whose::account(account_id)).await?.read()
     }
 
     async fn login_key(
@@ -109,7 +99,7 @@ impl Store for RemoteAccounts {
         account_id: AccountId,
         device_id: DeviceId,
     ) -> Result<Option<[u8; 32]>, StoreError> {
-        self.call::<Value, _>(LOGIN_KEY, &Whose::device(account_id, device_id)).await?.to_array()
+        self.caller.call::<Value, _>(LOGIN_KEY, &Whose::device(account_id, device_id)).await?.to_array()
     }
 
     async fn note_generations(&self, noted: Vec<Generation>) -> Result<Vec<u64>, StoreError> {
@@ -120,7 +110,7 @@ impl Store for RemoteAccounts {
         let mut known = Vec::new();
         for noted in noted.chunks(NOTED_MAX) {
             let noted = Generations { noted: noted.iter().map(one).collect() };
-            let numbers: Numbers = self.call(NOTE_GENERATIONS, &noted).await?;
+            let numbers: Numbers = self.caller.call(NOTE_GENERATIONS, &noted).await?;
             if numbers.numbers.len() != noted.noted.len() {
                 return Err(unreadable());
             }
@@ -134,15 +124,15 @@ impl Store for RemoteAccounts {
         new: store::NewSession,
         proof: Proof,
     ) -> Result<Option<store::Session>, StoreError> {
-        self.call::<Begun, _>(BEGIN_SESSION, &NewSession::new(new, proof)).await?.read()
+        self.caller.call::<Begun, _>(BEGIN_SESSION, &NewSession::new(new, proof)).await?.read()
     }
 
     async fn rotate(&self, rotation: store::Rotation) -> Result<store::Rotated, StoreError> {
-        self.call::<Rotated, _>(ROTATE, &Rotation::new(rotation)).await?.read()
+        self.caller.call::<Rotated, _>(ROTATE, &Rotation::new(rotation)).await?.read()
     }
 
     async fn log_out(&self, account_id: AccountId, device_id: DeviceId) -> Result<(), StoreError> {
-        self.call::<Number, _>(LOG_OUT, &Whose::device(account_id, device_id)).await.map(drop)
+        self.caller.call::<Number, _>(LOG_OUT, &Whose::device(account_id, device_id)).await.map(drop)
     }
 
     async fn is_session_live(&self, session_id: SessionId, now: Timestamp) -> Result<bool, StoreError> {
@@ -150,7 +140,7 @@ impl Store for RemoteAccounts {
     }
 
     async fn invite(&self, new: store::NewInvitation) -> Result<(), StoreError> {
-        self.call::<Number, _>(INVITE, &NewInvitation::new(new)).await.map(drop)
+        self.caller.call::<Number, _>(INVITE, &NewInvitation::new(new)).await.map(drop)
     }
 
     async fn invite_first(&self, new: store::NewInvitation) -> Result<bool, StoreError> {
@@ -162,11 +152,11 @@ impl Store for RemoteAccounts {
     }
 
     async fn account_count(&self) -> Result<u64, StoreError> {
-        Ok(self.call::<Number, _>(ACCOUNT_COUNT, &Number::default()).await?.number)
+        Ok(self.caller.call::<Number, _>(ACCOUNT_COUNT, &Number::default()).await?.number)
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<u64, StoreError> {
-        Ok(self.call::<Number, _>(SWEEP, &Number::from(now.as_ms())).await?.number)
+        Ok(self.caller.call::<Number, _>(SWEEP, &Number::from(now.as_ms())).await?.number)
     }
 }
 

@@ -101,14 +101,6 @@ impl RemoteDepot {
     pub fn new(part: PartAddress) -> Self {
         Self { caller: Caller::new(part) }
     }
-
-    fn call<T: Message + Default, A: Message>(
-        &self,
-        method: u8,
-        arguments: &A,
-    ) -> impl Future<Output = Result<T, StoreError>> + Send + use<T, A> {
-        self.caller.call(method, arguments)
-    }
 }
 
 impl Store for RemoteDepot {
@@ -119,7 +111,7 @@ impl Store for RemoteDepot {
         expires_at: Timestamp,
     ) -> impl Future<Output = Result<Put, StoreError>> + Send + 'static {
         let body = Body { name: of_name(name), sealed: body, expires_at_ms: expires_at.as_ms() };
-        let put = self.call::<Number, _>(PUT_BODY, &body);
+        let put = self.caller.call::<Number, _>(PUT_BODY, &body);
         async move {
             match put.await?.number {
                 0 => Ok(Put::Created),
@@ -136,13 +128,13 @@ impl Store for RemoteDepot {
         expires_at: Timestamp,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send + 'static {
         let body = Body { name: of_name(name), sealed: Bytes::new(), expires_at_ms: expires_at.as_ms() };
-        let kept = self.call::<Number, _>(KEEP_BODY, &body);
+        let kept = self.caller.call::<Number, _>(KEEP_BODY, &body);
         async move { kept.await?.truth() }
     }
 
     async fn bodies(&self, names: Vec<BodyName>) -> Result<Vec<Option<Bytes>>, StoreError> {
         let count = names.len();
-        let found: FoundBodies = self.call(BODIES, &of_names(names)).await?;
+        let found: FoundBodies = self.caller.call(BODIES, &of_names(names)).await?;
         if found.bodies.len() != count {
             return Err(unreadable());
         }
@@ -150,16 +142,16 @@ impl Store for RemoteDepot {
     }
 
     async fn delete_bodies(&self, names: Vec<BodyName>) -> Result<(), StoreError> {
-        self.call::<Number, _>(DELETE_BODIES, &of_names(names)).await.map(drop)
+        self.caller.call::<Number, _>(DELETE_BODIES, &of_names(names)).await.map(drop)
     }
 
     async fn expire_bodies(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let count: Number = self.call(EXPIRE_BODIES, &Number { number: now.as_ms() }).await?;
+        let count: Number = self.caller.call(EXPIRE_BODIES, &Number { number: now.as_ms() }).await?;
         usize::try_from(count.number).map_err(|_| unreadable())
     }
 
     async fn wipe_deleted(&self) -> Result<(), StoreError> {
-        self.call::<Number, _>(WIPE_DELETED, &Number::default()).await.map(drop)
+        self.caller.call::<Number, _>(WIPE_DELETED, &Number::default()).await.map(drop)
     }
 
     async fn publish(
@@ -176,12 +168,12 @@ impl Store for RemoteDepot {
             replace: upload.replaces_one_time,
         };
         let account_id = of_account(account_id);
-        self.call(PUBLISH, &Publication { account_id, device_id: device_id.into(), keys }).await
+        self.caller.call(PUBLISH, &Publication { account_id, device_id: device_id.into(), keys }).await
     }
 
     async fn take_keys(&self, account_id: AccountId) -> Result<Vec<DeviceKeys>, StoreError> {
         let owner = Owner { account_id: of_account(account_id) };
-        let taken: TakenKeys = self.call(TAKE_KEYS, &owner).await?;
+        let taken: TakenKeys = self.caller.call(TAKE_KEYS, &owner).await?;
         let device = |taken: TakenDevice| {
             Ok(DeviceKeys {
                 device_id: device_id(taken.device_id)?,
