@@ -43,6 +43,11 @@ impl World {
             if !unreported.is_ok_and(|senders| senders.is_empty()) {
                 return Some(format!("{name} has not reported what was read"));
             }
+            // Once they are replaced it asks for what it missed.
+            let is_stale = person.vault.transaction().and_then(|tx| tx.are_keys_stale());
+            if !is_stale.is_ok_and(|stale| !stale) {
+                return Some(format!("{name} has not replaced its keys"));
+            }
             for peer in &handles {
                 match waiting(&mut person.vault, peer) {
                     Ok(Waiting { is_queued: false, held: 0 }) => {}

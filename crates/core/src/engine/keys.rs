@@ -2,7 +2,7 @@
 //!
 //! Invariants: signed and last-resort keys are replaced weekly and kept another thirty days for messages under way; after
 //! each sign-in the server is asked how many one-time keys it has left; however often a server says that few are left,
-//! new ones are made at most once a minute, and only so many are kept.
+//! new ones are made at most once a minute, and only so many are kept. Keys of a restored vault are replaced soon.
 
 use tacite_model::Timestamp;
 use tacite_model::limits::{DAY_MS, KYBER_PREKEYS_PER_UPLOAD_MAX, ONE_TIME_PREKEYS_PER_UPLOAD_MAX};
@@ -27,6 +27,9 @@ const KYBER_LOW: usize = KYBER_PREKEYS_PER_UPLOAD_MAX / 2;
 const ONE_TIME_KEPT_MAX: u32 = 1000;
 /// New one-time keys are made at most that often, milliseconds.
 const REFILL_PAUSE_MS: u64 = 60_000;
+/// Keys that are to replace those of a restored vault are offered again after that long, milliseconds: until then nobody
+/// is asked for what the vault missed, and who fetches keys gets such that are gone.
+const REPLACE_PAUSE_MS: u64 = 10_000;
 
 /// How publishing stands.
 #[derive(Debug, Clone, Default)]
@@ -111,7 +114,8 @@ impl Engine {
                 if is_low(count) { self.refill_keys(turn, count) } else { Ok(()) }
             }
             Reply::Refused(problem) => {
-                let pause_ms = problem.retry_after_ms.unwrap_or(0).max(REFILL_PAUSE_MS);
+                let least_ms = if replaces { REPLACE_PAUSE_MS } else { REFILL_PAUSE_MS };
+                let pause_ms = problem.retry_after_ms.unwrap_or(0).max(least_ms);
                 self.keys.retry_at = Some(turn.now.plus_ms(pause_ms));
                 self.keys.due = true;
                 if !problem.retryable {

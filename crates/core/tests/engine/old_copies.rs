@@ -7,10 +7,11 @@ use prost::Message;
 use tacite_core::{Intent, MessageState, Vault};
 use tacite_model::{AccountId, Handle, Secret};
 use tacite_seal::{SealKind, Sealed};
-use tacite_wire::Opcode;
 use tacite_wire::proto::Envelope;
+use tacite_wire::{Code, Opcode};
 use tempfile::TempDir;
 
+use crate::server::Mischief;
 use crate::world::World;
 
 /// What Signal leaves in the clear of a message within a session.
@@ -243,7 +244,7 @@ fn t18_what_waited_in_the_outbox_is_sealed_anew_and_shown_once() {
     copies.world.cut("alice");
     copies.world.device("bob").link = None;
     for _ in 0..9 {
-        copies.world.server.plan(Opcode::SEND_DIRECT, crate::server::Mischief::Ignore);
+        copies.world.server.plan(Opcode::SEND_DIRECT, Mischief::Ignore);
     }
     copies.world.send("alice", "bob", "sealed and not answered");
     while !copies.world.sent.iter().any(|frame| frame.header.opcode == Opcode::SEND_DIRECT) {
@@ -274,6 +275,20 @@ fn t18_who_was_silent_before_the_copy_is_asked_too() {
     copies.exchange_vaults(&copy);
     copies.world.settle();
     assert_eq!(copies.restored(), 1);
+    assert_eq!(copies.world.device("alice").received("bob"), ["the only one"]);
+    assert_no_key_is_used_twice(&copies.world);
+}
+
+// T18: nobody is asked before new keys are published, so a refusal of those is not waited out for long.
+#[test]
+fn t18_refused_keys_are_offered_again_soon() {
+    let mut copies = Copies::of_silent_contacts();
+    let copy = copies.copy();
+    copies.world.send("bob", "alice", "the only one");
+    copies.world.settle();
+    copies.exchange_vaults(&copy);
+    copies.world.server.plan(Opcode::PUBLISH_KEYS, Mischief::Refuse(Code::STORAGE_FULL, 0));
+    copies.world.settle_within(20_000);
     assert_eq!(copies.world.device("alice").received("bob"), ["the only one"]);
     assert_no_key_is_used_twice(&copies.world);
 }
