@@ -78,14 +78,18 @@ pub(super) async fn until_sent(online: &mut Online, output: &mut Output) -> Resu
             Err(failure) => Err(failure),
         };
         waited.map_err(|mut failure| {
-            let place = if online.link() == LinkStatus::Level {
-                "It is in the outbox and is sent as soon as the other side can be reached."
-            } else {
-                "It is in the outbox and is sent as soon as the server is reached."
-            };
-            failure.next_step = format!("{place} {}", failure.next_step);
+            failure.next_step = format!("{} {}", in_outbox(online.link()), failure.next_step);
             failure
         })?;
+    }
+}
+
+/// What a person is told of a message that has not left: who is waited for.
+pub(super) const fn in_outbox(link: LinkStatus) -> &'static str {
+    match link {
+        // The server is there and takes nothing for somebody who is away: direct mode.
+        LinkStatus::Level => "It is in the outbox and is sent as soon as the other side can be reached.",
+        _ => "It is in the outbox and is sent as soon as the server is reached.",
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn run(common: &Common, send: &Send, output: &mut Output) -> Result<(
         let reached = wait(online, output, &message_ids, send.wait).await;
         let messages = find(online, &send.to, &message_ids).await?;
         let least = messages.iter().map(|message| message.state).min();
-        reached.map_err(|failure| in_outbox(failure, least))?;
+        reached.map_err(|failure| not_lost(failure, least, online.link()))?;
         for message in &messages {
             output.message(message)?;
         }
@@ -195,12 +195,10 @@ fn expired() -> Failure {
 }
 
 /// Says of a failure to wait that the message is not lost.
-fn in_outbox(mut failure: Failure, least: Option<MessageState>) -> Failure {
+fn not_lost(mut failure: Failure, least: Option<MessageState>, link: LinkStatus) -> Failure {
     let place = match least {
-        Some(MessageState::Queued) => {
-            "The message is in the outbox and is sent as soon as the server is reached."
-        }
-        Some(MessageState::Sent) => "The message is on the server and waits for its recipient.",
+        Some(MessageState::Queued) => message::in_outbox(link),
+        Some(MessageState::Sent) => "It is on the server and waits for its recipient.",
         _ => return failure,
     };
     failure.next_step = format!("{place} {}", failure.next_step);
@@ -231,6 +229,18 @@ mod tests {
         let bytes_max = usize::try_from(LINES_BYTES_MAX).unwrap();
         assert_eq!(lines_from("x".repeat(bytes_max).as_bytes()).unwrap().len(), 1);
         assert!(lines_from("x".repeat(bytes_max + 1).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn who_is_waited_for_is_told() {
+        let told = |state, link| not_lost(Failure::timed_out("Wait.", None), Some(state), link).next_step;
+        let away = told(MessageState::Queued, LinkStatus::Level);
+        assert_eq!(away, "It is in the outbox and is sent as soon as the other side can be reached. Wait.");
+        let offline = told(MessageState::Queued, LinkStatus::Connecting);
+        assert_eq!(offline, "It is in the outbox and is sent as soon as the server is reached. Wait.");
+        let sent = told(MessageState::Sent, LinkStatus::Level);
+        assert_eq!(sent, "It is on the server and waits for its recipient. Wait.");
+        assert_eq!(told(MessageState::Failed, LinkStatus::Level), "Wait.");
     }
 
     #[test]
