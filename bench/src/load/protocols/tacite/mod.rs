@@ -1,0 +1,191 @@
+//! The client of `tacited`: links, log-in, sending and receiving as the real client does them, with random bytes instead of
+//! sealed ones.
+//!
+//! Invariants: every frame that a real client would send is sent, built by the same code and of the same size; a refusal ends
+//! the link with its code and sentence.
+
+mod catching_up;
+mod link;
+pub mod people;
+mod receiving;
+mod sealed;
+mod sending;
+mod wire;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Result, ensure};
+use bytes::BytesMut;
+use tacite_model::{Secret, Timestamp};
+use tacite_server::Clock;
+use tacite_wire::proto::{Envelope, SessionGranted};
+use tacite_wire::{Frame, Opcode, Status};
+
+use self::catching_up::CatchingUp;
+use self::link::Link;
+use self::people::{People, Person};
+use self::receiving::Receiving;
+use self::sending::{Sending, Text};
+use self::wire::{Wire, refusal};
+use crate::load::connection::Connection;
+use crate::load::target::Target;
+use crate::load::{Codec, Destination, Event, Order};
+
+/// Members of a room: the persons 0 to 499. The server knows no rooms: whoever writes to one sends to each of the others.
+pub const ROOM_MEMBERS: u32 = 500;
+/// A token must be good for that long to be shown, as in the client.
+const TOKEN_LEFT_MS_MIN: u64 = 60_000;
+
+/// What the links of all people share.
+#[derive(Debug)]
+pub struct Tacite {
+    people: People,
+    clock: Clock,
+    tokens: Mutex<HashMap<u32, Token>>,
+}
+
+/// An access token.
+#[derive(Debug, Clone)]
+struct Token {
+    text: Secret<String>,
+    expires_at: Timestamp,
+}
+
+impl Tacite {
+    /// The people whose keys are in this directory.
+    pub fn load(directory: &Path) -> Result<Arc<Self>> {
+        let people = People::load(directory)?;
+        Ok(Arc::new(Self { people, clock: Clock::start(), tokens: Mutex::default() }))
+    }
+
+    fn token(&self, person: u32) -> Option<Token> {
+        let now = self.clock.now();
+        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_good = |token: &&Token| token.expires_at > now.plus_ms(TOKEN_LEFT_MS_MIN);
+        tokens.get(&person).filter(is_good).cloned()
+    }
+
+    fn keep(&self, person: u32, granted: SessionGranted) {
+        let token = Token {
+            text: Secret::new(granted.access_token),
+            expires_at: Timestamp::from_ms(granted.access_expires_at_ms),
+        };
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).insert(person, token);
+    }
+}
+
+/// Logs a person in: by the token of an earlier log-in of this run, if it is still good, otherwise by signature.
+pub async fn log_in(target: &Target, tacite: &Arc<Tacite>, number: u32) -> Result<Connection> {
+    let person = tacite.people.person(number)?;
+    let token = tacite.token(number);
+    let bearer = token.as_ref().map(|token| token.text.expose().as_str());
+    let mut link = Link::open(target, Wire::new(tacite.clock), bearer).await?;
+    if !link.connected.signed_in {
+        ensure!(token.is_none(), "the server did not accept the token of person {number}");
+        let granted = link.sign_in(person).await?;
+        tacite.keep(number, granted);
+    }
+    let Link { io, wire, .. } = link;
+    Ok(io.into_connection(Device::new(Arc::clone(tacite), number, person, wire)))
+}
+
+/// A device that is signed in.
+struct Device {
+    tacite: Arc<Tacite>,
+    number: u32,
+    wire: Wire,
+    catching_up: CatchingUp,
+    sending: Sending,
+    receiving: Receiving,
+    /// Rooms that were joined and not told as ready yet.
+    joined: usize,
+}
+
+impl Device {
+    fn new(tacite: Arc<Tacite>, number: u32, person: &Person, mut wire: Wire) -> Self {
+        Self {
+            catching_up: CatchingUp::new(tacite.people.synced_at),
+            sending: Sending::new(person.account_id, &mut wire),
+            receiving: Receiving::default(),
+            joined: 0,
+            tacite,
+            number,
+            wire,
+        }
+    }
+
+    fn queue(&mut self, person: u32, text: Text) -> Result<()> {
+        let account_id = self.tacite.people.person(person)?.account_id;
+        self.sending.queue(person, account_id, text);
+        Ok(())
+    }
+
+    fn take(&mut self, frame: &Frame, out: &mut Vec<u8>, sink: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        match frame.header.opcode {
+            Opcode::DIRECT_RECEIVED => {
+                let envelope: Envelope = frame.read()?;
+                sink(Event::Message(&envelope.sealed));
+                self.receiving.stored(envelope.sender_id, frame.header.message_id);
+                self.receiving.drive(&mut self.wire, out)
+            }
+            Opcode::SEND_DIRECT => {
+                self.sending.answered(frame, sink)?;
+                self.sending.drive(&mut self.wire, out)
+            }
+            Opcode::ACKNOWLEDGE => {
+                self.receiving.answered(frame)?;
+                self.receiving.drive(&mut self.wire, out)
+            }
+            Opcode::STATE_CHANGED => sending::note_state(frame, sink),
+            Opcode::SYNC => self.catching_up.answered(frame, &mut self.wire, out),
+            Opcode::LEVEL => {
+                sink(Event::Ready);
+                Ok(())
+            }
+            Opcode::LINK_ERROR => Err(refusal(frame)),
+            _ if frame.header.status == Status::ERROR => Err(refusal(frame)),
+            // News of contacts and of prekeys, and the answer about these: nothing follows.
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Codec for Device {
+    fn encode(&mut self, order: Order, out: &mut Vec<u8>) -> Result<()> {
+        match order {
+            Order::Online => return self.catching_up.begin(&mut self.wire, out),
+            Order::Join(_) => self.joined += 1,
+            Order::Close => self.wire.put_close(out),
+            Order::Send { to: Destination::Person(person), source, number, due_ns } => {
+                self.queue(person, Text::new(due_ns, source, number))?;
+            }
+            Order::Send { to: Destination::Room(_), source, number, due_ns } => {
+                let text = Text::new(due_ns, source, number);
+                for person in (0..ROOM_MEMBERS).filter(|person| *person != self.number).collect::<Vec<_>>() {
+                    self.queue(person, text)?;
+                }
+            }
+        }
+        self.sending.drive(&mut self.wire, out)
+    }
+
+    fn decode(
+        &mut self,
+        input: &mut BytesMut,
+        out: &mut Vec<u8>,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) -> Result<()> {
+        for _ in 0..std::mem::take(&mut self.joined) {
+            sink(Event::Ready);
+        }
+        while let Some(frame) = self.wire.take_frame(input, out)? {
+            self.take(&frame, out, sink)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

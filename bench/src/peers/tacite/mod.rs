@@ -1,0 +1,3 @@
+//! `tacited`: how it is seeded, configured and started.
+
+pub mod seed;
