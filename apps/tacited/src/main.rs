@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return fail(2, &error),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(1, &error),
     };
@@ -39,6 +39,16 @@ fn main() -> ExitCode {
         }
         Some(Command::VerifyBlind(blind)) => verify_blind(settings, &blind),
     }
+}
+
+/// With one core, one thread: handing tasks from one to another costs, and gains nothing.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let has_one_core = std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+    let mut builder = match has_one_core {
+        true => tokio::runtime::Builder::new_current_thread(),
+        false => tokio::runtime::Builder::new_multi_thread(),
+    };
+    builder.enable_all().build()
 }
 
 async fn run(settings: Settings) -> ExitCode {

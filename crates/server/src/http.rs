@@ -21,6 +21,9 @@ use crate::{bodies, link};
 /// A WebSocket message above this ends the link; one above a frame's size is merely refused.
 const MESSAGE_BYTES_MAX: usize = 4 * FRAME_BODY_BYTES_MAX;
 
+/// What is written at once: a TLS record. The buffer grows as it is needed, so an idle link has a small one.
+const WRITE_BYTES_MAX: usize = 16 * 1024;
+
 /// The routes.
 pub(crate) fn routes<P: Parts>(hub: Arc<Hub<P>>) -> Router {
     // A depot that is apart has this door itself.
@@ -57,7 +60,7 @@ async fn upgrade<P: Parts>(
     upgrade
         .protocols([SUB_PROTOCOL])
         .read_buffer_size(4096)
-        .write_buffer_size(0)
+        .write_buffer_size(WRITE_BYTES_MAX)
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX)
         .on_upgrade(async move |socket| {

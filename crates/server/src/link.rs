@@ -2,7 +2,8 @@
 //!
 //! Invariants: commands of one link are handled one after the other, so their order holds; a frame that cannot be read is
 //! answered and the link goes on, a flood of them ends it; when the task ends, the rest of the server is told; what the
-//! task hears first depends on nothing but what has come, so that a simulation repeats itself.
+//! task hears first depends on nothing but what has come, so that a simulation repeats itself; a frame that nobody waits for
+//! leaves with the next one or after [`COMPANY_MS_MAX`], the order of frames stays.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use tacite_router::delivery::Input;
 use tacite_wire::proto::Connected;
 use tacite_wire::{Code, Frame, HEADER_BYTES, Header, Opcode, Status, VERSIONS};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout};
 
 use crate::SOFTWARE;
 use crate::dispatch::dispatch;
@@ -25,6 +26,10 @@ use crate::hub::{Hub, Parts};
 use crate::links::Order;
 use crate::refusal::Refusal;
 use crate::session::Session;
+
+/// How long an answer that nobody waits for may wait for company, milliseconds: each write costs more than all else that is
+/// done for a frame, and of a message that is acknowledged at once both answers leave in one.
+const COMPANY_MS_MAX: u64 = 1;
 
 /// What carries the messages of a link: a WebSocket, or what a simulation has instead.
 pub trait Transport:
@@ -51,7 +56,7 @@ pub(crate) async fn run<P: Parts>(hub: Arc<Hub<P>>, socket: impl Transport, iden
         hub.links.sign_in(link, identity);
     }
     tracing::info!(link = link.0, "link opened");
-    let reason = Driver { hub: &hub, socket, session: &mut session }.run(orders).await;
+    let reason = Driver { hub: &hub, socket, session: &mut session, flush_at: None }.run(orders).await;
     hub.links.remove(link);
     hub.leave(link);
     if let Some(device) = session.attached {
@@ -64,6 +69,8 @@ struct Driver<'a, P: Parts, T> {
     hub: &'a Arc<Hub<P>>,
     socket: T,
     session: &'a mut Session,
+    /// When what waits for company leaves without it; `None`: nothing waits.
+    flush_at: Option<Instant>,
 }
 
 /// What a link's task woke up for.
@@ -71,6 +78,7 @@ enum Wake<E> {
     Order(Option<Order>),
     Message(Option<Result<Message, E>>),
     Ping,
+    Flush,
 }
 
 /// Why a link ended, for the log. Never with an address.
@@ -97,6 +105,7 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
                     self.hear(message).await
                 }
                 Wake::Ping => self.keep_alive(opened, heard).await,
+                Wake::Flush => self.flush().await,
             };
             if let Err(reason) = outcome {
                 return reason;
@@ -110,12 +119,15 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
         ping: &mut Interval,
         orders_first: bool,
     ) -> Wake<T::Broken> {
+        // Last, because the clock is looked at only when there is nothing else to do.
+        let alone = alone(self.flush_at);
         if orders_first {
             tokio::select! {
                 biased;
                 _ = ping.tick() => Wake::Ping,
                 order = orders.recv() => Wake::Order(order),
                 message = self.socket.next() => Wake::Message(message),
+                () = alone => Wake::Flush,
             }
         } else {
             tokio::select! {
@@ -123,6 +135,7 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
                 _ = ping.tick() => Wake::Ping,
                 message = self.socket.next() => Wake::Message(message),
                 order = orders.recv() => Wake::Order(order),
+                () = alone => Wake::Flush,
             }
         }
     }
@@ -147,16 +160,24 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
     /// Sends what others want sent, all that has queued up in one go.
     async fn obey(&mut self, order: Option<Order>, orders: &mut mpsc::Receiver<Order>) -> Result<(), Reason> {
         let mut next = order;
+        let mut is_urgent = false;
         loop {
             match next {
-                Some(Order::Push(frame)) => self.feed(frame).await?,
+                Some(Order::Push(frame)) => {
+                    is_urgent |= !may_wait(&frame);
+                    self.feed(frame).await?;
+                }
                 Some(Order::Close) => return self.close(close_code::NORMAL, "closed by the server").await,
                 None => return self.close(close_code::POLICY, "too slow").await,
             }
             match orders.try_recv() {
                 Ok(order) => next = Some(order),
                 // Empty, or ended: the next `recv` tells which.
-                Err(_) => return self.flush().await,
+                Err(_) if is_urgent => return self.flush().await,
+                Err(_) => {
+                    self.flush_soon();
+                    return Ok(());
+                }
             }
         }
     }
@@ -186,7 +207,12 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
         let answer = dispatch(self.hub, self.session, frame, now).await;
         if let Some(answer) = answer {
             let unreadable = answer.header.code == Code::BODY_UNREADABLE;
-            self.send(answer).await?;
+            if may_wait(&answer) {
+                self.feed(answer).await?;
+                self.flush_soon();
+            } else {
+                self.send(answer).await?;
+            }
             if unreadable && self.session.is_flooded(now) {
                 return self.close(close_code::POLICY, "too many unreadable frames").await;
             }
@@ -236,7 +262,12 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
         in_time(self.socket.feed(Message::Binary(frame.into_bytes()))).await
     }
 
+    fn flush_soon(&mut self) {
+        self.flush_at.get_or_insert_with(|| Instant::now() + Duration::from_millis(COMPANY_MS_MAX));
+    }
+
     async fn flush(&mut self) -> Result<(), Reason> {
+        self.flush_at = None;
         in_time(self.socket.flush()).await
     }
 
@@ -257,6 +288,24 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
             code: Code::NONE,
             body_bytes: 0,
         }
+    }
+}
+
+/// Whether nobody waits for a frame: it says of a command that it was taken, and no more.
+fn may_wait(answer: &Frame) -> bool {
+    let Header { opcode, code, .. } = answer.header;
+    matches!(
+        (opcode, code),
+        (Opcode::SEND_DIRECT, Code::TAKEN)
+            | (Opcode::ACKNOWLEDGE | Opcode::MARK_READ | Opcode::SET_TYPING, Code::DONE)
+    )
+}
+
+/// Comes when what waits for company has waited long enough.
+async fn alone(flush_at: Option<Instant>) {
+    match flush_at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

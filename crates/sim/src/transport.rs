@@ -1,7 +1,7 @@
 //! The server's end of a simulated link: what it sends goes to the post, which the world empties.
 //!
-//! Invariants: nothing is lost here: what the network does to messages, the world decides; when the server lets go of the
-//! transport, the world is told.
+//! Invariants: nothing that was flushed is lost here: what the network does to messages, the world decides; what was not
+//! flushed goes with the transport, as it does with a socket; when the server lets go of it, the world is told.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -25,6 +25,7 @@ pub(crate) struct Post {
 pub(crate) struct Transport {
     link: u64,
     incoming: mpsc::UnboundedReceiver<LinkMessage>,
+    unflushed: Vec<LinkMessage>,
     post: Arc<Post>,
 }
 
@@ -44,7 +45,7 @@ impl Transport {
     /// The server's end of the link with this number, and a way to send to it.
     pub(crate) fn new(link: u64, post: &Arc<Post>) -> (Self, mpsc::UnboundedSender<LinkMessage>) {
         let (sender, incoming) = mpsc::unbounded_channel();
-        (Self { link, incoming, post: Arc::clone(post) }, sender)
+        (Self { link, incoming, unflushed: Vec::new(), post: Arc::clone(post) }, sender)
     }
 }
 
@@ -63,12 +64,15 @@ impl Sink<LinkMessage> for Transport {
         Poll::Ready(Ok(()))
     }
 
-    fn start_send(self: Pin<&mut Self>, message: LinkMessage) -> Result<(), Infallible> {
-        self.post.put(self.link, Some(message));
+    fn start_send(mut self: Pin<&mut Self>, message: LinkMessage) -> Result<(), Infallible> {
+        self.unflushed.push(message);
         Ok(())
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        for message in std::mem::take(&mut self.unflushed) {
+            self.post.put(self.link, Some(message));
+        }
         Poll::Ready(Ok(()))
     }
 

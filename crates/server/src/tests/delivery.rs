@@ -137,3 +137,19 @@ async fn what_follows_a_refused_message_is_refused_with_it_and_order_holds() {
         assert_eq!(next_message(&mut bob).await.header.message_id, id);
     }
 }
+
+// Order is what a link promises: what waits for company is not overtaken, and leaves by itself if none comes.
+#[tokio::test]
+async fn answers_that_nobody_waits_for_keep_their_place() {
+    let world = World::start().await;
+    let (mut alice, mut bob) = alice_and_bob(&world).await;
+    let id = alice.fresh_id();
+    let envelope = alice.envelope(bob.account_id, b"sealed");
+    alice.send(Frame::command(Opcode::SEND_DIRECT, id, Timestamp::from_ms(1), &envelope).unwrap()).await;
+    next_message(&mut bob).await;
+    bob.acknowledge(alice.account_id, id).await;
+    let (first, second) = (alice.answer_to(id).await, alice.answer_to(id).await);
+    assert_eq!((first.header.code, second.header.code), (Code::TAKEN, Code::DONE));
+    let alone = bob.receive().await;
+    assert_eq!((alone.header.opcode, alone.header.code), (Opcode::ACKNOWLEDGE, Code::DONE));
+}

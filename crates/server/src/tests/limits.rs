@@ -14,7 +14,7 @@ use crate::settings::Policy;
 /// Sends one message; `None` if it was taken, else for how long to wait.
 async fn try_to_send(from: &mut Peer, to: &Peer) -> Option<u64> {
     let envelope = from.envelope(to.account_id, b"sealed");
-    let answer = from.ask(Opcode::SEND_DIRECT, &envelope).await;
+    let answer = from.ask_in_company(Opcode::SEND_DIRECT, &envelope).await;
     if answer.header.code == Code::TAKEN {
         return None;
     }
@@ -120,7 +120,7 @@ async fn t71_every_costly_command_is_limited() {
 
 async fn before_too_fast(peer: &mut Peer, opcode: Opcode, body: &impl prost::Message) -> usize {
     for count in 0..1000 {
-        let answer = peer.ask(opcode, body).await;
+        let answer = peer.ask_in_company(opcode, body).await;
         if answer.header.code == Code::TOO_FAST {
             assert!(answer.read::<proto::Failure>().unwrap().retry_after_ms > 0);
             return count;

@@ -133,9 +133,9 @@ async fn overdue_messages_are_parked_while_a_sweep_is_under_way() {
     let world = World::start().await;
     world.hub.router.hang_expiry();
     let (mut alice, mut bob) = alice_and_bob(&world).await;
-    let clock = StoppedClock::stop();
     let id = send(&mut alice, bob.account_id, b"sealed").await;
     next_message(&mut bob).await;
+    let clock = StoppedClock::stop();
     for _ in 0..=ACKNOWLEDGE_MS_MAX / 500 {
         clock.pass(500).await;
     }
