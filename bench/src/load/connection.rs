@@ -119,7 +119,6 @@ impl FailedLinks {
         self.0.load(Ordering::Relaxed)
     }
 
-    #[expect(clippy::print_stderr, reason = "the person at the terminal wants to know why")]
     fn note(&self, reason: &anyhow::Error) {
         if self.0.fetch_add(1, Ordering::Relaxed) < MOST_REASONS_TOLD {
             eprintln!("connection lost: {reason:#}");

@@ -8,10 +8,18 @@
 use anyhow::Result;
 use bytes::BytesMut;
 
+pub mod command;
 pub mod connection;
+pub mod counter;
+pub mod crowd;
+pub mod figures;
+pub mod open_files;
 pub mod payload;
 pub mod protocols;
+pub mod tally;
 pub mod target;
+pub mod usage;
+pub mod workloads;
 
 /// Whom a message goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +43,7 @@ pub enum Order {
         to: Destination,
         /// The sender's number.
         source: u32,
-        /// Counts the sender's messages to this destination, from 0 and without a gap.
+        /// Counts the sender's messages, from 0.
         number: u32,
         /// When the message was due, on the clock of [`payload::now_ns`]; `None` means when it is encoded.
         due_ns: Option<u64>,

@@ -6,13 +6,25 @@ use anyhow::Result;
 
 use super::connection::{Connection, Tls};
 use super::protocols::tacite::Tacite;
-use super::protocols::{limit, tacite};
+use super::protocols::{limit, mqtt, nats, tacite, xmpp};
 
 /// A protocol, with what its log-in and codec need.
 #[derive(Debug, Clone)]
 pub enum Protocol {
     /// A WebSocket to `relay-limit`; nothing is acknowledged.
     Limit,
+    /// MQTT 3.1.1 at `QoS` 1; accepted is what the server has acknowledged.
+    Mqtt {
+        /// The server keeps the session of a person who is away.
+        persistent: bool,
+    },
+    /// Core NATS; nothing is acknowledged.
+    Nats,
+    /// XMPP.
+    Xmpp {
+        /// With stream management (XEP-0198); accepted is what the server has acknowledged.
+        acknowledged: bool,
+    },
     /// Tacite's own, whichever way the server delivers.
     Tacite(Arc<Tacite>),
 }
@@ -32,6 +44,9 @@ impl Target {
     pub async fn log_in(&self, person: u32) -> Result<Connection> {
         match &self.protocol {
             Protocol::Limit => limit::log_in(self, person).await,
+            Protocol::Mqtt { persistent } => mqtt::log_in(self, person, *persistent).await,
+            Protocol::Nats => nats::log_in(self, person).await,
+            Protocol::Xmpp { acknowledged } => xmpp::log_in(self, person, *acknowledged).await,
             Protocol::Tacite(tacite) => tacite::log_in(self, tacite, person).await,
         }
     }
