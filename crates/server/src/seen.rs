@@ -10,7 +10,7 @@ use tacite_model::limits::PRESENCES_PER_FRAME_MAX;
 use tacite_router::delivery::LinkId;
 use tacite_router::presence::{Mood, Tell};
 use tacite_router::{Presence, Store as _};
-use tacite_wire::{Opcode, proto};
+use tacite_wire::{Frame, Opcode, proto};
 
 use crate::hub::{Hub, Parts, lock};
 use crate::refusal::{Refusal, store_code};
@@ -68,23 +68,30 @@ impl<P: Parts> Hub<P> {
     }
 
     fn tell(&self, told: Vec<Tell>) {
+        // Many are told the same: they get the same bytes.
+        let mut last = None;
         for Tell { link, account_id, mood } in told {
-            self.push_presences(link, &[(account_id, mood)]);
+            let frame = match last.take() {
+                Some((what, frame)) if what == (account_id, mood) => frame,
+                _ => self.presences(&[(account_id, mood)]),
+            };
+            self.links.push(link, frame.clone());
+            last = Some(((account_id, mood), frame));
         }
     }
 
     fn tell_roster(&self, presence: &Presence, link: LinkId, contacts: &[AccountId]) {
         for page in presence.roster(contacts).chunks(PRESENCES_PER_FRAME_MAX) {
-            self.push_presences(link, page);
+            self.links.push(link, self.presences(page));
         }
     }
 
-    fn push_presences(&self, link: LinkId, moods: &[(AccountId, Mood)]) {
+    fn presences(&self, moods: &[(AccountId, Mood)]) -> Frame {
         let presence = |(account_id, mood): &(AccountId, Mood)| proto::AccountPresence {
             account_id: account_id.as_bytes().to_vec().into(),
             presence: proto::Presence::from(*mood).into(),
         };
         let body = proto::PresenceChanged { presences: moods.iter().map(presence).collect() };
-        self.links.push(link, self.push_frame(Opcode::PRESENCE_CHANGED, &body));
+        self.push_frame(Opcode::PRESENCE_CHANGED, &body)
     }
 }
