@@ -40,6 +40,14 @@ pub struct Target {
 }
 
 impl Target {
+    /// Gets a person what the peer's clients have at hand when they come back: with Tacite an access token. Not measured.
+    pub async fn prepare(&self, person: u32) -> Result<()> {
+        match &self.protocol {
+            Protocol::Tacite(tacite) => tacite::fetch_token(self, tacite, person).await,
+            _ => Ok(()),
+        }
+    }
+
     /// Connects and logs a person in; she receives nothing before [`super::Order::Online`].
     pub async fn log_in(&self, person: u32) -> Result<Connection> {
         match &self.protocol {

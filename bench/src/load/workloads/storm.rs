@@ -1,13 +1,18 @@
 //! W7: everybody logs in at once, as after a restart of the server.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
 use tokio::sync::Semaphore;
+use tokio::time::sleep;
 
 use crate::load::crowd::Field;
 use crate::load::figures::Figures;
+
+/// The server is left alone for so long before.
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// Who comes.
 #[derive(Debug, Clone, Args)]
@@ -22,6 +27,10 @@ pub struct Storm {
 
 /// Runs it: who is in stays until all are.
 pub async fn run(field: &Field, storm: &Storm) -> Result<Figures> {
+    for person in 0..storm.log_ins {
+        field.target.prepare(person).await?;
+    }
+    sleep(SETTLING).await;
     let slots = Arc::new(Semaphore::new(storm.at_once));
     let start = field.server.usage()?;
     let mut log_ins = Vec::new();

@@ -18,7 +18,6 @@ use tacite_model::{ConversationId, DeviceId, Secret, Timestamp};
 use tacite_router::Store as _;
 use tacite_server::{Chance, Clock};
 
-use crate::load::protocols::tacite::ROOM_MEMBERS;
 use crate::load::protocols::tacite::people::{People, Person};
 
 /// How many there are.
@@ -31,6 +30,8 @@ const SENDERS: u32 = 50;
 const AWAY: u32 = 1000;
 /// How many are away.
 const AWAY_COUNT: u32 = 200;
+/// Members of a room: the persons 0 to 499; the first of them writes.
+const ROOM_MEMBERS: u32 = 500;
 /// Writes that are queued at once.
 const GROUP: usize = 500;
 /// A version byte and the record of RFC 9807.

@@ -1,9 +1,9 @@
-//! What a device does before messages come: it synchronises twice, and asks how many of its prekeys are left.
+//! What a device does before it sends and receives: it synchronises twice, and asks how many of its prekeys are left.
 //!
 //! The device keeps no database, so its generation is always the one that the server knows: the first `sync` tells 0 and hears
 //! it, the second tells the next. The work for the server is that of a device that was there before.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use tacite_model::{MessageId, Timestamp};
 use tacite_wire::proto::{Cursor, PublishKeys, Sync, SyncPage};
 use tacite_wire::{Frame, Opcode, Status};
@@ -11,50 +11,71 @@ use tacite_wire::{Frame, Opcode, Status};
 use super::wire::{Wire, refusal};
 
 /// How far a device is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// It has asked for nothing.
+    SignedIn,
+    /// It has told the generation that it had, and hears the one that the server knows.
+    Asking(MessageId),
+    /// It has told that of this link.
+    Telling(MessageId),
+    CaughtUp,
+}
+
+/// See the module.
 #[derive(Debug)]
 pub(super) struct CatchingUp {
     cursor: Cursor,
     generation: u64,
-    /// The `sync` that is not answered yet.
-    under_way: Option<MessageId>,
+    phase: Phase,
 }
 
 impl CatchingUp {
     /// Up to then everything is known already.
     pub(super) fn new(synced_at: Timestamp) -> Self {
         let cursor = Cursor { updated_at_ms: synced_at.as_ms(), id: vec![0xFF; 16].into() };
-        Self { cursor, generation: 0, under_way: None }
+        Self { cursor, generation: 0, phase: Phase::SignedIn }
     }
 
-    /// Begins.
+    /// Whether anything may be sent.
+    pub(super) fn is_done(&self) -> bool {
+        self.phase == Phase::CaughtUp
+    }
+
+    /// Begins, unless it has begun.
     pub(super) fn begin(&mut self, wire: &mut Wire, out: &mut Vec<u8>) -> Result<()> {
-        ensure!(self.under_way.is_none(), "the device is catching up already");
-        self.ask(wire, out)
+        if self.phase == Phase::SignedIn {
+            self.phase = Phase::Asking(self.ask(wire, out)?);
+        }
+        Ok(())
     }
 
     /// Takes an answer to `sync`; asks again, or goes on with the keys.
     pub(super) fn answered(&mut self, frame: &Frame, wire: &mut Wire, out: &mut Vec<u8>) -> Result<()> {
-        ensure!(self.under_way.take() == Some(frame.header.message_id), "an answer to no synchronisation");
         if frame.header.status != Status::FINISHED {
             return Err(refusal(frame));
         }
         let page: SyncPage = frame.read()?;
-        let Some(next) = page.next else { bail!("a page without a cursor") };
-        self.cursor = next;
-        if self.generation == 0 {
-            self.generation = page.known_generation + 1;
-            return self.ask(wire, out);
+        self.cursor = page.next.context("a page without a cursor")?;
+        match self.phase {
+            Phase::Asking(id) if id == frame.header.message_id => {
+                self.generation = page.known_generation + 1;
+                self.phase = Phase::Telling(self.ask(wire, out)?);
+            }
+            Phase::Telling(id) if id == frame.header.message_id && page.more => {
+                self.phase = Phase::Telling(self.ask(wire, out)?);
+            }
+            Phase::Telling(id) if id == frame.header.message_id => {
+                self.phase = Phase::CaughtUp;
+                wire.put_command(Opcode::PUBLISH_KEYS, &PublishKeys::default(), out)?;
+            }
+            _ => bail!("an answer to no synchronisation"),
         }
-        if page.more {
-            return self.ask(wire, out);
-        }
-        wire.put_command(Opcode::PUBLISH_KEYS, &PublishKeys::default(), out)?;
         Ok(())
     }
 
-    fn ask(&mut self, wire: &mut Wire, out: &mut Vec<u8>) -> Result<()> {
+    fn ask(&self, wire: &mut Wire, out: &mut Vec<u8>) -> Result<MessageId> {
         let body = Sync { since: Some(self.cursor.clone()), generation: self.generation };
-        self.under_way = Some(wire.put_command(Opcode::SYNC, &body, out)?);
-        Ok(())
+        wire.put_command(Opcode::SYNC, &body, out)
     }
 }

@@ -57,6 +57,13 @@ impl Link {
         Ok(self.ask(Opcode::SIGN_IN, &body).await?.read()?)
     }
 
+    /// Says farewell.
+    pub(super) async fn close(mut self) -> Result<()> {
+        let mut out = Vec::new();
+        self.wire.put_close(&mut out);
+        self.io.write(out).await
+    }
+
     /// Sends a command and waits until it is answered well; pushes that come meanwhile are passed over.
     async fn ask(&mut self, opcode: Opcode, body: &impl Message) -> Result<Frame> {
         let mut out = Vec::new();

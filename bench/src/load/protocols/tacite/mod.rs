@@ -12,9 +12,9 @@ mod sealed;
 mod sending;
 mod wire;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Result, ensure};
 use bytes::BytesMut;
@@ -33,8 +33,6 @@ use crate::load::connection::Connection;
 use crate::load::target::Target;
 use crate::load::{Codec, Destination, Event, Order};
 
-/// Members of a room: the persons 0 to 499. The server knows no rooms: whoever writes to one sends to each of the others.
-pub const ROOM_MEMBERS: u32 = 500;
 /// A token must be good for that long to be shown, as in the client.
 const TOKEN_LEFT_MS_MIN: u64 = 60_000;
 
@@ -44,6 +42,8 @@ pub struct Tacite {
     people: People,
     clock: Clock,
     tokens: Mutex<HashMap<u32, Token>>,
+    /// Who is in which room. The server knows no rooms: whoever writes to one sends to each of the others.
+    rooms: Mutex<HashMap<u32, BTreeSet<u32>>>,
 }
 
 /// An access token.
@@ -57,12 +57,17 @@ impl Tacite {
     /// The people whose keys are in this directory.
     pub fn load(directory: &Path) -> Result<Arc<Self>> {
         let people = People::load(directory)?;
-        Ok(Arc::new(Self { people, clock: Clock::start(), tokens: Mutex::default() }))
+        Ok(Arc::new(Self {
+            people,
+            clock: Clock::start(),
+            tokens: Mutex::default(),
+            rooms: Mutex::default(),
+        }))
     }
 
     fn token(&self, person: u32) -> Option<Token> {
         let now = self.clock.now();
-        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let tokens = locked(&self.tokens);
         let is_good = |token: &&Token| token.expires_at > now.plus_ms(TOKEN_LEFT_MS_MIN);
         tokens.get(&person).filter(is_good).cloned()
     }
@@ -72,8 +77,19 @@ impl Tacite {
             text: Secret::new(granted.access_token),
             expires_at: Timestamp::from_ms(granted.access_expires_at_ms),
         };
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).insert(person, token);
+        locked(&self.tokens).insert(person, token);
     }
+}
+
+/// Has a person's device fetch a token by signature, for log-ins to come.
+pub async fn fetch_token(target: &Target, tacite: &Arc<Tacite>, number: u32) -> Result<()> {
+    if tacite.token(number).is_none() {
+        let mut link = Link::open(target, Wire::new(tacite.clock), None).await?;
+        let granted = link.sign_in(tacite.people.person(number)?).await?;
+        tacite.keep(number, granted);
+        link.close().await?;
+    }
+    Ok(())
 }
 
 /// Logs a person in: by the token of an earlier log-in of this run, if it is still good, otherwise by signature.
@@ -99,8 +115,14 @@ struct Device {
     catching_up: CatchingUp,
     sending: Sending,
     receiving: Receiving,
+    /// [`Order::Online`] was given, and not told as ready yet.
+    is_expected: bool,
+    /// Nothing waits on the server any more.
+    is_level: bool,
     /// Rooms that were joined and not told as ready yet.
     joined: usize,
+    /// What this person wrote to rooms: she is a member like the others, and has it without the server.
+    own: Vec<Text>,
 }
 
 impl Device {
@@ -109,11 +131,31 @@ impl Device {
             catching_up: CatchingUp::new(tacite.people.synced_at),
             sending: Sending::new(person.account_id, &mut wire),
             receiving: Receiving::default(),
+            is_expected: false,
+            is_level: false,
             joined: 0,
+            own: Vec::new(),
             tacite,
             number,
             wire,
         }
+    }
+
+    /// Whoever sends has caught up before.
+    fn drive_sending(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        if self.catching_up.is_done() { self.sending.drive(&mut self.wire, out) } else { Ok(()) }
+    }
+
+    fn queue_for_room(&mut self, room: u32, text: Text) -> Result<()> {
+        let members = locked(&self.tacite.rooms).get(&room).cloned().unwrap_or_default();
+        ensure!(members.contains(&self.number), "person {} is not in room {room}", self.number);
+        for member in members {
+            if member != self.number {
+                self.queue(member, text)?;
+            }
+        }
+        self.own.push(text);
+        Ok(())
     }
 
     fn queue(&mut self, person: u32, text: Text) -> Result<()> {
@@ -132,16 +174,19 @@ impl Device {
             }
             Opcode::SEND_DIRECT => {
                 self.sending.answered(frame, sink)?;
-                self.sending.drive(&mut self.wire, out)
+                self.drive_sending(out)
             }
             Opcode::ACKNOWLEDGE => {
                 self.receiving.answered(frame)?;
                 self.receiving.drive(&mut self.wire, out)
             }
             Opcode::STATE_CHANGED => sending::note_state(frame, sink),
-            Opcode::SYNC => self.catching_up.answered(frame, &mut self.wire, out),
+            Opcode::SYNC => {
+                self.catching_up.answered(frame, &mut self.wire, out)?;
+                self.drive_sending(out)
+            }
             Opcode::LEVEL => {
-                sink(Event::Ready);
+                self.is_level = true;
                 Ok(())
             }
             Opcode::LINK_ERROR => Err(refusal(frame)),
@@ -155,20 +200,28 @@ impl Device {
 impl Codec for Device {
     fn encode(&mut self, order: Order, out: &mut Vec<u8>) -> Result<()> {
         match order {
-            Order::Online => return self.catching_up.begin(&mut self.wire, out),
-            Order::Join(_) => self.joined += 1,
-            Order::Close => self.wire.put_close(out),
+            Order::Online => {
+                self.is_expected = true;
+                return self.catching_up.begin(&mut self.wire, out);
+            }
+            Order::Join(room) => {
+                locked(&self.tacite.rooms).entry(room).or_default().insert(self.number);
+                self.joined += 1;
+                return Ok(());
+            }
+            Order::Close => {
+                self.wire.put_close(out);
+                return Ok(());
+            }
             Order::Send { to: Destination::Person(person), source, number, due_ns } => {
                 self.queue(person, Text::new(due_ns, source, number))?;
             }
-            Order::Send { to: Destination::Room(_), source, number, due_ns } => {
-                let text = Text::new(due_ns, source, number);
-                for person in (0..ROOM_MEMBERS).filter(|person| *person != self.number).collect::<Vec<_>>() {
-                    self.queue(person, text)?;
-                }
+            Order::Send { to: Destination::Room(room), source, number, due_ns } => {
+                self.queue_for_room(room, Text::new(due_ns, source, number))?;
             }
         }
-        self.sending.drive(&mut self.wire, out)
+        self.catching_up.begin(&mut self.wire, out)?;
+        self.drive_sending(out)
     }
 
     fn decode(
@@ -180,11 +233,21 @@ impl Codec for Device {
         for _ in 0..std::mem::take(&mut self.joined) {
             sink(Event::Ready);
         }
+        for text in self.own.drain(..) {
+            sink(Event::Message(&text.payload()));
+        }
         while let Some(frame) = self.wire.take_frame(input, out)? {
             self.take(&frame, out, sink)?;
         }
+        if self.is_level && std::mem::take(&mut self.is_expected) {
+            sink(Event::Ready);
+        }
         Ok(())
     }
+}
+
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

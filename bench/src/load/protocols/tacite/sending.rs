@@ -14,7 +14,7 @@ use tacite_wire::{Frame, Opcode, Status};
 use super::sealed;
 use super::wire::{Wire, refusal};
 use crate::load::Event;
-use crate::load::payload::{HEAD_BYTES, now_ns, put_head};
+use crate::load::payload::{HEAD_BYTES, PAYLOAD_BYTES, now_ns, put_head, put_payload};
 
 /// Envelopes under way at once, over all recipients, as in the client.
 const UNDER_WAY_MAX: usize = UNACKNOWLEDGED_MAX;
@@ -54,6 +54,13 @@ impl Text {
     /// Due at `due_ns`, or now.
     pub(super) fn new(due_ns: Option<u64>, source: u32, number: u32) -> Self {
         Self { due_ns: due_ns.unwrap_or_else(now_ns), source, number }
+    }
+
+    /// What it says, not sealed.
+    pub(super) fn payload(&self) -> Vec<u8> {
+        let mut payload = Vec::with_capacity(PAYLOAD_BYTES);
+        put_payload(Some(self.due_ns), self.source, self.number, &mut payload);
+        payload
     }
 }
 

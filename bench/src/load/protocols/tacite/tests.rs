@@ -150,6 +150,46 @@ async fn who_is_away_gets_it_all_from_the_next_server_process() {
 }
 
 #[tokio::test]
+async fn who_writes_to_a_room_writes_to_each_of_the_others() {
+    let world = World::start(DeliveryModeConfig::Inline).await;
+    let mut members = Vec::new();
+    for number in 0..5 {
+        let mut member = world.online(number).await;
+        member.handle.order(Order::Join(1));
+        assert_eq!(member.told.recv().await, Some(Told::Ready));
+        members.push(member);
+    }
+    let message = Order::Send { to: Destination::Room(1), source: 0, number: 0, due_ns: None };
+    members[0].handle.order(message);
+    for member in &mut members {
+        assert_eq!(member.told.recv().await, Some(Told::Message { source: 0, number: 0 }));
+    }
+    assert_eq!(count(&mut members[0], 8).await, BTreeMap::from([("accepted", 4), ("received", 4)]));
+    world.running.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_sends_without_being_told_to_come_catches_up_all_the_same() {
+    let world = World::start(DeliveryModeConfig::Inline).await;
+    let mut alice = world.log_in(0).await;
+    alice.handle.order(text(1, 0, 0));
+    assert_eq!(alice.told.recv().await, Some(Told::Accepted(1)));
+    alice.handle.order(Order::Online);
+    assert_eq!(alice.told.recv().await, Some(Told::Ready));
+    world.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_is_fetched_before_it_is_needed() {
+    let world = World::start(DeliveryModeConfig::Inline).await;
+    let Protocol::Tacite(tacite) = &world.target.protocol else { panic!("another protocol") };
+    world.target.prepare(3).await.unwrap();
+    assert!(tacite.token(3).is_some());
+    world.online(3).await;
+    world.running.stop().await;
+}
+
+#[tokio::test]
 async fn a_second_log_in_shows_the_token_of_the_first() {
     let world = World::start(DeliveryModeConfig::Inline).await;
     let Protocol::Tacite(tacite) = &world.target.protocol else { panic!("another protocol") };
