@@ -53,6 +53,11 @@ impl ServerProcesses {
         Self(roots)
     }
 
+    /// The ids of all of them now.
+    pub fn ids(&self) -> Result<Vec<i32>> {
+        Ok(self.tree()?.into_keys().collect())
+    }
+
     /// What has been used up until now.
     pub fn usage(&self) -> Result<Usage> {
         let tick_us = 1e6 / sysconf_value(SysconfVar::CLK_TCK)?;
