@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 
 use self::debian::DebianPeer;
 use self::relay_limit::RelayLimit;
+use self::tacite::{Mode, Tacited};
 use self::work::Work;
 use crate::load::command::ProtocolName;
 
@@ -71,6 +72,8 @@ pub const OTHERS: [&str; 5] = ["relay-limit", "nats", "mosquitto", "prosody", "e
 /// A peer by its name.
 pub fn peer(name: &str, work: &Work) -> Result<Box<dyn Peer>> {
     Ok(match name {
+        "tacite" => Box::new(Tacited::new(Mode::Inline, work)),
+        "tacite-split" => Box::new(Tacited::new(Mode::Split, work)),
         "relay-limit" => Box::new(RelayLimit::new(work)),
         "nats" => Box::new(DebianPeer::new(&nats::NATS, work)),
         "mosquitto" => Box::new(DebianPeer::new(&mosquitto::MOSQUITTO, work)),
