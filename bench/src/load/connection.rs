@@ -15,7 +15,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -162,6 +162,7 @@ impl Connection {
     ) -> Result<()> {
         let Self { io: Io { mut stream, mut input }, mut codec } = self;
         let (mut out, mut batch) = (Vec::new(), Vec::new());
+        let waker = codec.waker();
         let mut closing = false;
         loop {
             codec.decode(&mut input, &mut out, &mut |event| sink(event))?;
@@ -191,7 +192,16 @@ impl Connection {
                         codec.end_batch(&mut out);
                     }
                 }
+                () = woken(waker.as_deref()) => {}
             }
         }
+    }
+}
+
+/// Waits until a codec has something to do by itself.
+async fn woken(waker: Option<&Notify>) {
+    match waker {
+        Some(waker) => waker.notified().await,
+        None => std::future::pending().await,
     }
 }

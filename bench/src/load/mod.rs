@@ -5,8 +5,11 @@
 //!
 //! Invariants: a codec does no input or output of its own; every peer is driven by the same code.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use bytes::BytesMut;
+use tokio::sync::Notify;
 
 pub mod command;
 pub mod connection;
@@ -72,6 +75,12 @@ pub trait Codec: Send {
 
     /// Called after the last of a batch of orders that will leave in one write.
     fn end_batch(&mut self, _out: &mut Vec<u8>) {}
+
+    /// What tells that [`Codec::decode`] has something to do although nothing was read: for protocols that fetch things over
+    /// other connections.
+    fn waker(&self) -> Option<Arc<Notify>> {
+        None
+    }
 
     /// Consumes every whole frame of `input`; replies that the protocol calls for go to `out`. Fails when the server broke
     /// the protocol or said farewell.

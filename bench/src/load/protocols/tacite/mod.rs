@@ -4,7 +4,9 @@
 //! Invariants: every frame that a real client would send is sent, built by the same code and of the same size; a refusal ends
 //! the link with its code and sentence.
 
+mod bodies;
 mod catching_up;
+mod downloads;
 mod link;
 pub mod people;
 mod receiving;
@@ -16,14 +18,17 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use bytes::BytesMut;
 use tacite_model::{Secret, Timestamp};
 use tacite_server::Clock;
-use tacite_wire::proto::{Envelope, SessionGranted};
+use tacite_wire::proto::{DeliveryMode, Envelope, SessionGranted};
 use tacite_wire::{Frame, Opcode, Status};
+use tokio::sync::Notify;
 
+use self::bodies::{Bodies, Done};
 use self::catching_up::CatchingUp;
+use self::downloads::{Downloads, Whole};
 use self::link::Link;
 use self::people::{People, Person};
 use self::receiving::Receiving;
@@ -103,8 +108,11 @@ pub async fn log_in(target: &Target, tacite: &Arc<Tacite>, number: u32) -> Resul
         let granted = link.sign_in(person).await?;
         tacite.keep(number, granted);
     }
-    let Link { io, wire, .. } = link;
-    Ok(io.into_connection(Device::new(Arc::clone(tacite), number, person, wire)))
+    let Link { io, wire, connected } = link;
+    let is_split = connected.delivery_mode() == DeliveryMode::Split;
+    ensure!(connected.depot_url.is_empty(), "the depot is elsewhere");
+    let bodies = is_split.then(|| Bodies::new(target));
+    Ok(io.into_connection(Device::new(Arc::clone(tacite), number, person, wire, bodies)))
 }
 
 /// A device that is signed in.
@@ -115,6 +123,9 @@ struct Device {
     catching_up: CatchingUp,
     sending: Sending,
     receiving: Receiving,
+    downloads: Downloads,
+    /// In split mode.
+    bodies: Option<Bodies>,
     /// [`Order::Online`] was given, and not told as ready yet.
     is_expected: bool,
     /// Nothing waits on the server any more.
@@ -126,11 +137,19 @@ struct Device {
 }
 
 impl Device {
-    fn new(tacite: Arc<Tacite>, number: u32, person: &Person, mut wire: Wire) -> Self {
+    fn new(
+        tacite: Arc<Tacite>,
+        number: u32,
+        person: &Person,
+        mut wire: Wire,
+        bodies: Option<Bodies>,
+    ) -> Self {
         Self {
             catching_up: CatchingUp::new(tacite.people.synced_at),
-            sending: Sending::new(person.account_id, &mut wire),
+            sending: Sending::new(person.account_id, bodies.is_some(), &mut wire),
             receiving: Receiving::default(),
+            downloads: Downloads::default(),
+            bodies,
             is_expected: false,
             is_level: false,
             joined: 0,
@@ -164,13 +183,47 @@ impl Device {
         Ok(())
     }
 
+    /// A message is here as a whole: it counts, and is acknowledged.
+    fn store(&mut self, whole: Whole, out: &mut Vec<u8>, sink: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        sink(Event::Message(&whole.sealed));
+        self.receiving.stored(whole.sender_id, whole.message_id);
+        self.receiving.drive(&mut self.wire, out)
+    }
+
+    /// Takes what was put and fetched meanwhile.
+    fn take_bodies(&mut self, out: &mut Vec<u8>, sink: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        while let Some(done) = self.bodies.as_mut().map_or(Ok(None), Bodies::next)? {
+            match done {
+                Done::Put(name) => self.sending.put(name, &mut self.wire, out)?,
+                Done::Fetched(name, sealed) => {
+                    for whole in self.downloads.fetched(name, &sealed)? {
+                        self.store(whole, out, sink)?;
+                    }
+                }
+            }
+        }
+        if let Some(bodies) = &self.bodies {
+            self.downloads.drive(bodies);
+        }
+        Ok(())
+    }
+
     fn take(&mut self, frame: &Frame, out: &mut Vec<u8>, sink: &mut dyn FnMut(Event<'_>)) -> Result<()> {
         match frame.header.opcode {
             Opcode::DIRECT_RECEIVED => {
                 let envelope: Envelope = frame.read()?;
-                sink(Event::Message(&envelope.sealed));
-                self.receiving.stored(envelope.sender_id, frame.header.message_id);
-                self.receiving.drive(&mut self.wire, out)
+                let message_id = frame.header.message_id;
+                if let Some(bodies) = &self.bodies {
+                    self.downloads.pushed(message_id, envelope)?;
+                    self.downloads.drive(bodies);
+                    return Ok(());
+                }
+                let Envelope { sender_id, sealed, .. } = envelope;
+                self.store(Whole { sender_id, message_id, sealed }, out, sink)
+            }
+            Opcode::REQUEST_UPLOADS if frame.header.status == Status::FINISHED => {
+                let bodies = self.bodies.as_ref().context("a permit, but the server is not in split mode")?;
+                self.sending.permitted(frame, bodies)
             }
             Opcode::SEND_DIRECT => {
                 self.sending.answered(frame, sink)?;
@@ -224,6 +277,10 @@ impl Codec for Device {
         self.drive_sending(out)
     }
 
+    fn waker(&self) -> Option<Arc<Notify>> {
+        self.bodies.as_ref().map(Bodies::waker)
+    }
+
     fn decode(
         &mut self,
         input: &mut BytesMut,
@@ -236,6 +293,7 @@ impl Codec for Device {
         for text in self.own.drain(..) {
             sink(Event::Message(&text.payload()));
         }
+        self.take_bodies(out, sink)?;
         while let Some(frame) = self.wire.take_frame(input, out)? {
             self.take(&frame, out, sink)?;
         }

@@ -1,5 +1,5 @@
 //! Sending as the client's outbox does: per recipient, a message goes only after the place of the one before it is fixed; so many
-//! are under way at most.
+//! are under way at most. In split mode its body is put first.
 //!
 //! Invariant: texts to one person leave in the order in which they were queued.
 
@@ -8,9 +8,10 @@ use std::collections::{HashMap, VecDeque};
 use anyhow::{Context as _, Result, bail};
 use tacite_model::limits::UNACKNOWLEDGED_MAX;
 use tacite_model::{AccountId, DeviceId, MessageId};
-use tacite_wire::proto::{DeliveryState, Envelope, MessageState};
+use tacite_wire::proto::{self, DeliveryState, Envelope, MessageState, RequestUploads, UploadPermits};
 use tacite_wire::{Frame, Opcode, Status};
 
+use super::bodies::{Bodies, Name};
 use super::sealed;
 use super::wire::{Wire, refusal};
 use crate::load::Event;
@@ -19,7 +20,7 @@ use crate::load::payload::{HEAD_BYTES, PAYLOAD_BYTES, now_ns, put_head, put_payl
 /// Envelopes under way at once, over all recipients, as in the client.
 const UNDER_WAY_MAX: usize = UNACKNOWLEDGED_MAX;
 /// `Envelope.message_type` of a direct message.
-pub(super) const DIRECT_MESSAGE: u32 = 1;
+const DIRECT_MESSAGE: u32 = 1;
 
 /// A text that waits to be sent.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +39,14 @@ struct Lane {
     waiting: VecDeque<Text>,
 }
 
+/// A message whose body is put first.
+#[derive(Debug)]
+struct Upload {
+    message_id: MessageId,
+    recipient_id: AccountId,
+    sealed: Vec<u8>,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Sending {
@@ -47,6 +56,12 @@ pub(super) struct Sending {
     ready: VecDeque<u32>,
     /// Whose place may be fixed, and whose outcome is not known.
     under_way: HashMap<MessageId, u32>,
+    is_split: bool,
+    /// By the `upld` that asks where its body may be put.
+    asked: HashMap<MessageId, Upload>,
+    /// By the name under which its body is being put.
+    putting: HashMap<Name, Upload>,
+    /// Random bytes, the same in every message but for the head.
     sealed: Vec<u8>,
 }
 
@@ -66,9 +81,12 @@ impl Text {
 
 impl Sending {
     /// Nothing was sent yet by this account.
-    pub(super) fn new(sender_id: AccountId, wire: &mut Wire) -> Self {
+    pub(super) fn new(sender_id: AccountId, is_split: bool, wire: &mut Wire) -> Self {
         Self {
             sender_id,
+            is_split,
+            asked: HashMap::new(),
+            putting: HashMap::new(),
             lanes: HashMap::new(),
             ready: VecDeque::new(),
             under_way: HashMap::new(),
@@ -96,11 +114,33 @@ impl Sending {
             let Some(lane) = self.lanes.get_mut(&person) else { continue };
             let Some(text) = lane.waiting.pop_front() else { continue };
             lane.is_taken = true;
-            let recipient_id = lane.account_id;
-            let id = self.send(recipient_id, text, wire, out)?;
-            self.under_way.insert(id, person);
+            let (message_id, recipient_id) = (wire.new_id(), lane.account_id);
+            self.under_way.insert(message_id, person);
+            let sealed = self.seal(text);
+            if self.is_split {
+                self.ask(Upload { message_id, recipient_id, sealed }, wire, out)?;
+            } else {
+                self.send((message_id, recipient_id), Vec::new(), sealed, wire, out)?;
+            }
         }
         Ok(())
+    }
+
+    /// Takes the answer to `upld`: puts the body.
+    pub(super) fn permitted(&mut self, frame: &Frame, bodies: &Bodies) -> Result<()> {
+        let upload = self.asked.remove(&frame.header.message_id).context("a permit that nobody asked for")?;
+        let permits: UploadPermits = frame.read()?;
+        let [permit] = &permits.permits[..] else { bail!("{} permits for one body", permits.permits.len()) };
+        let name = Name::try_from(&permit.name[..]).context("a name of a body has 32 bytes")?;
+        bodies.put(name, &permit.permit, &upload.sealed)?;
+        self.putting.insert(name, upload);
+        Ok(())
+    }
+
+    /// A body was put: its message goes.
+    pub(super) fn put(&mut self, name: Name, wire: &mut Wire, out: &mut Vec<u8>) -> Result<()> {
+        let upload = self.putting.remove(&name).context("a body of no message")?;
+        self.send((upload.message_id, upload.recipient_id), name.to_vec(), Vec::new(), wire, out)
     }
 
     /// Takes an answer to `smpu`.
@@ -130,31 +170,43 @@ impl Sending {
         }
     }
 
+    fn ask(&mut self, upload: Upload, wire: &mut Wire, out: &mut Vec<u8>) -> Result<()> {
+        let request = proto::Upload {
+            message_id: upload.message_id.as_bytes().to_vec().into(),
+            recipient_id: upload.recipient_id.as_bytes().to_vec().into(),
+            recipient_device: DeviceId::FIRST.into(),
+        };
+        let body = RequestUploads { uploads: vec![request] };
+        let id = wire.put_command(Opcode::REQUEST_UPLOADS, &body, out)?;
+        self.asked.insert(id, upload);
+        Ok(())
+    }
+
     fn send(
-        &mut self,
-        recipient_id: AccountId,
-        text: Text,
+        &self,
+        (message_id, recipient_id): (MessageId, AccountId),
+        body_name: Vec<u8>,
+        sealed: Vec<u8>,
         wire: &mut Wire,
         out: &mut Vec<u8>,
-    ) -> Result<MessageId> {
-        let mut head = Vec::with_capacity(HEAD_BYTES);
-        put_head(Some(text.due_ns), text.source, text.number, &mut head);
-        self.sealed[..HEAD_BYTES].copy_from_slice(&head);
-        let envelope =
-            Envelope { sealed: self.sealed.clone().into(), ..envelope(self.sender_id, recipient_id) };
-        wire.put_command(Opcode::SEND_DIRECT, &envelope, out)
+    ) -> Result<()> {
+        let envelope = Envelope {
+            sender_id: self.sender_id.as_bytes().to_vec().into(),
+            sender_device: DeviceId::FIRST.into(),
+            recipient_id: recipient_id.as_bytes().to_vec().into(),
+            recipient_device: DeviceId::FIRST.into(),
+            message_type: DIRECT_MESSAGE,
+            body_name: body_name.into(),
+            sealed: sealed.into(),
+        };
+        wire.put_command_with_id(Opcode::SEND_DIRECT, message_id, &envelope, out)
     }
-}
 
-/// The routing fields of an envelope between the first devices of two accounts.
-fn envelope(sender_id: AccountId, recipient_id: AccountId) -> Envelope {
-    Envelope {
-        sender_id: sender_id.as_bytes().to_vec().into(),
-        sender_device: DeviceId::FIRST.into(),
-        recipient_id: recipient_id.as_bytes().to_vec().into(),
-        recipient_device: DeviceId::FIRST.into(),
-        message_type: DIRECT_MESSAGE,
-        ..Envelope::default()
+    fn seal(&self, text: Text) -> Vec<u8> {
+        let mut sealed = Vec::with_capacity(self.sealed.len());
+        put_head(Some(text.due_ns), text.source, text.number, &mut sealed);
+        sealed.extend_from_slice(&self.sealed[HEAD_BYTES..]);
+        sealed
     }
 }
 

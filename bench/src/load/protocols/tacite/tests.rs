@@ -128,6 +128,11 @@ async fn texts_come_in_order_and_their_sender_hears_it() {
 }
 
 #[tokio::test]
+async fn in_split_mode_bodies_go_beside_the_link() {
+    texts_between_those_online(DeliveryModeConfig::Split).await;
+}
+
+#[tokio::test]
 async fn who_is_away_gets_it_all_from_the_next_server_process() {
     let world = World::start(DeliveryModeConfig::Inline).await;
     let mut alice = world.online(0).await;

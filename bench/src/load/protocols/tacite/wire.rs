@@ -33,15 +33,27 @@ impl Wire {
         body: &impl Message,
         out: &mut Vec<u8>,
     ) -> Result<MessageId> {
-        let id = MessageId::random(&mut self.rng);
-        let frame = Frame::command(opcode, id, self.clock.now(), body)?;
-        self.put_bytes(&frame.into_bytes(), out);
+        let id = self.new_id();
+        self.put_command_with_id(opcode, id, body, out)?;
         Ok(id)
     }
 
-    /// Appends the bytes of a whole frame.
-    pub(super) fn put_bytes(&mut self, frame: &[u8], out: &mut Vec<u8>) {
-        self.masking.put_frame(BINARY, frame.len(), out, |out| out.extend_from_slice(frame));
+    /// Appends a command under a given id.
+    pub(super) fn put_command_with_id(
+        &mut self,
+        opcode: Opcode,
+        id: MessageId,
+        body: &impl Message,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let frame = Frame::command(opcode, id, self.clock.now(), body)?.into_bytes();
+        self.masking.put_frame(BINARY, frame.len(), out, |out| out.extend_from_slice(&frame));
+        Ok(())
+    }
+
+    /// Draws an id.
+    pub(super) fn new_id(&mut self) -> MessageId {
+        MessageId::random(&mut self.rng)
     }
 
     /// Appends the farewell.
