@@ -3,8 +3,8 @@
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Enough for every workload, on either side.
-const NEEDED: u64 = 40_000;
+/// Enough for 10,000 connections, on either side.
+const NEEDED: u64 = 12_000;
 
 /// Raises the limit of this process, and of those that it starts, so that every workload fits.
 pub fn allow_many_open_files() -> Result<()> {

@@ -18,6 +18,7 @@ use crate::load::usage::ServerProcesses;
 const SERVER_CPU: &str = "0";
 const START_PATIENCE: Duration = Duration::from_mins(1);
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
+const SCRIPT_PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(50);
 /// A server that listens may not yet be done with starting.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -86,11 +87,7 @@ impl ServerProcess {
     /// Asks it to end (SIGTERM) and waits until it has.
     pub fn stop(mut self) -> Result<()> {
         self.signal(Signal::SIGTERM)?;
-        let begin = Instant::now();
-        while self.child.try_wait()?.is_none() {
-            ensure!(begin.elapsed() < STOP_PATIENCE, "the server does not end when asked to");
-            sleep(POLL);
-        }
+        ensure!(self.ends_within(STOP_PATIENCE)?, "the server does not end when asked to");
         Ok(())
     }
 
@@ -101,10 +98,23 @@ impl ServerProcess {
 
     fn kill_all(&mut self) -> Result<()> {
         self.signal(Signal::SIGKILL)?;
-        // A script around the server ends by itself, but nobody needs what it says then.
-        let _ = self.child.kill();
-        self.child.wait()?;
+        // A script around the server ends when the server has.
+        if !self.ends_within(SCRIPT_PATIENCE)? {
+            self.child.kill()?;
+            self.child.wait()?;
+        }
         Ok(())
+    }
+
+    fn ends_within(&mut self, patience: Duration) -> Result<bool> {
+        let begin = Instant::now();
+        while self.child.try_wait()?.is_none() {
+            if begin.elapsed() > patience {
+                return Ok(false);
+            }
+            sleep(POLL);
+        }
+        Ok(true)
     }
 
     fn signal(&mut self, signal: Signal) -> Result<()> {
