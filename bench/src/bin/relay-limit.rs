@@ -5,6 +5,7 @@
 //! members. No accounts, no storage, no back-pressure: it is a measure, not a server.
 
 use std::collections::HashMap;
+use std::io::{Write as _, stdout};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,7 +36,7 @@ type SharedRoutes = Arc<Mutex<Routes>>;
 #[derive(Debug, Parser)]
 #[command(about = "What a relay costs at least: TLS, WebSocket, a hash map")]
 struct Arguments {
-    /// Where to listen, for instance 127.0.0.1:9443.
+    /// Where to listen, for instance 127.0.0.1:9443; what it came to be is printed.
     address: String,
     /// The certificate chain (PEM).
     certificate: PathBuf,
@@ -72,6 +73,7 @@ async fn main() -> Result<()> {
     let tls = TlsAcceptor::from(Arc::new(configuration(&arguments)?));
     let routes = SharedRoutes::default();
     let listener = TcpListener::bind(&arguments.address).await.context(arguments.address)?;
+    writeln!(stdout(), "{}", listener.local_addr()?)?;
     loop {
         let (tcp, _) = listener.accept().await?;
         // Clients come and go; why one went is of no interest here.
