@@ -62,6 +62,8 @@ pub(crate) struct Engine {
     last_link: u64,
     link_events: mpsc::Receiver<(u64, LinkEvent)>,
     link_events_in: mpsc::Sender<(u64, LinkEvent)>,
+    /// What came behind frames that were handed in together.
+    next_link_event: Option<(u64, LinkEvent)>,
     /// What came of putting and fetching bodies; the engine bounds how many are under way.
     bodies: mpsc::UnboundedReceiver<Input>,
     bodies_in: mpsc::UnboundedSender<Input>,
@@ -120,6 +122,7 @@ impl Engine {
             last_link: 0,
             link_events,
             link_events_in,
+            next_link_event: None,
             bodies,
             bodies_in,
             alarm: Alarm::new(now()),
@@ -171,6 +174,9 @@ impl Engine {
     }
 
     fn wait(&mut self) -> Wake {
+        if let Some((number, event)) = self.next_link_event.take() {
+            return Wake::Link(number, event);
+        }
         let sleep = Duration::from_millis(self.alarm.sleep_ms(now()));
         let Self { requests, link_events, bodies, runtime, .. } = self;
         runtime.block_on(async {
@@ -210,15 +216,7 @@ impl Engine {
                 tracing::debug!(link = number, "link opened");
                 Input::LinkOpened
             }
-            LinkEvent::Arrived(frame) => {
-                trace("arrived", &frame.header);
-                if let Some(link) = &mut self.link
-                    && frame.header.status.is_answer()
-                {
-                    link.unanswered.remove(&frame.header.message_id);
-                }
-                Input::Frame(frame)
-            }
+            LinkEvent::Arrived(frame) => return self.frames_arrived(number, frame),
             LinkEvent::Closed(cause) => {
                 let reason = cause.as_ref().map(|problem| problem.word);
                 tracing::debug!(link = number, reason, "link ended");
@@ -230,17 +228,51 @@ impl Engine {
         self.hand_in(input)
     }
 
+    /// Frames that are there already are handed in together with the first: one commit waits for the disk as long as many.
+    fn frames_arrived(&mut self, number: u64, first: Frame) -> Result<(), SessionError> {
+        let mut frames = vec![first];
+        while frames.len() < LINK_EVENTS_MAX {
+            match self.link_events.try_recv() {
+                Ok((of, LinkEvent::Arrived(frame))) if of == number => frames.push(frame),
+                Ok(other) => {
+                    self.next_link_event = Some(other);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        for Frame { header, .. } in &frames {
+            trace("arrived", header);
+            if let Some(link) = &mut self.link
+                && header.status.is_answer()
+            {
+                link.unanswered.remove(&header.message_id);
+            }
+        }
+        match self.hand_in_all(frames.iter().cloned().map(Input::Frame)) {
+            // One that cannot be dealt with must not keep those before it from being stored.
+            Err(SessionError::Core(_)) if frames.len() > 1 => {
+                frames.into_iter().try_for_each(|frame| self.hand_in(Input::Frame(frame)))
+            }
+            result => result,
+        }
+    }
+
     /// Hands in a timer that is due.
     fn timer(&mut self) -> Result<(), SessionError> {
         if self.alarm.rings(now()) { self.hand_in(Input::Timer) } else { Ok(()) }
     }
 
-    /// The contract: nothing is performed before the commit.
     fn hand_in(&mut self, input: Input) -> Result<(), SessionError> {
+        self.hand_in_all([input])
+    }
+
+    /// The contract: nothing is performed before the commit.
+    fn hand_in_all(&mut self, inputs: impl IntoIterator<Item = Input>) -> Result<(), SessionError> {
         let now = now();
         self.alarm.look(now);
         let mut tx = self.vault.transaction()?;
-        let effects = self.core.handle(&mut tx, input, now, &mut random_source())?;
+        let effects = self.core.handle_all(&mut tx, inputs, now, &mut random_source())?;
         tx.commit()?;
         for effect in effects {
             self.perform(effect);
@@ -325,6 +357,9 @@ impl Engine {
     fn close_link(&mut self) {
         let Some(OpenLink { number, frames, .. }) = self.link.take() else { return };
         drop(frames);
+        if matches!(self.next_link_event, Some((of, LinkEvent::Closed(_))) if of == number) {
+            return;
+        }
         let link_events = &mut self.link_events;
         let ended = async {
             while let Some((of, event)) = link_events.recv().await {
@@ -373,3 +408,6 @@ fn trace(what: &str, header: &Header) {
 fn closed_sender() -> mpsc::UnboundedSender<Frame> {
     mpsc::unbounded_channel().0
 }
+
+#[cfg(test)]
+mod tests;

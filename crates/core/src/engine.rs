@@ -1,7 +1,7 @@
 //! The machine behind [`crate::Core::handle`].
 //!
 //! Invariants: everything here may be lost at any time; a value of [`Engine`] is cheap to copy, which is how a failed input
-//! is undone; every input ends with [`Engine::drive`], so whatever can go out now goes out, in whichever order inputs come.
+//! is undone; every call ends with [`Engine::drive`], so whatever can go out now goes out, in whichever order inputs come.
 
 mod catch_up;
 mod commands;
@@ -92,26 +92,18 @@ impl Engine {
         Self { deployment_key: Some(key), ..Self::default() }
     }
 
-    /// Handles one input. After an error the engine must be put back to what it was.
-    pub(crate) fn handle(&mut self, turn: &mut Turn<'_, '_>, input: Input) -> Result<(), CoreError> {
-        let is_timer = matches!(input, Input::Timer);
-        let is_sign_of_life = matches!(input, Input::Frame(_) | Input::LinkOpened);
+    /// Handles inputs that are there together. After an error the engine must be put back to what it was.
+    pub(crate) fn handle(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        inputs: impl IntoIterator<Item = Input>,
+    ) -> Result<(), CoreError> {
+        let (mut is_timer, mut is_sign_of_life) = (false, false);
         sweep(turn)?;
-        match input {
-            Input::Start => {
-                forget_old_contents(turn)?;
-                self.connect_if_wanted(turn)?;
-            }
-            Input::Intent(request, intent) => self.intend(turn, request, intent)?,
-            Input::LinkOpened => {
-                forget_old_contents(turn)?;
-                self.link_opened();
-            }
-            Input::LinkClosed { cause } => self.link_closed(turn, cause)?,
-            Input::Frame(frame) => self.receive(turn, &frame)?,
-            Input::Timer => self.timer(turn)?,
-            Input::BodyPut { name, result } => self.body_put(turn, name, result)?,
-            Input::BodyFetched { name, result } => self.body_fetched(turn, name, result)?,
+        for input in inputs {
+            is_timer |= matches!(input, Input::Timer);
+            is_sign_of_life |= matches!(input, Input::Frame(_) | Input::LinkOpened);
+            self.take(turn, input)?;
         }
         self.drive_healing(turn)?;
         self.drive(turn)?;
@@ -119,6 +111,26 @@ impl Engine {
         self.forget_presences(turn)?;
         self.tell_status(turn);
         self.set_timer(turn, is_timer)
+    }
+
+    fn take(&mut self, turn: &mut Turn<'_, '_>, input: Input) -> Result<(), CoreError> {
+        match input {
+            Input::Start => {
+                forget_old_contents(turn)?;
+                self.connect_if_wanted(turn)
+            }
+            Input::Intent(request, intent) => self.intend(turn, request, intent),
+            Input::LinkOpened => {
+                forget_old_contents(turn)?;
+                self.link_opened();
+                Ok(())
+            }
+            Input::LinkClosed { cause } => self.link_closed(turn, cause),
+            Input::Frame(frame) => self.receive(turn, &frame),
+            Input::Timer => self.timer(turn),
+            Input::BodyPut { name, result } => self.body_put(turn, name, result),
+            Input::BodyFetched { name, result } => self.body_fetched(turn, name, result),
+        }
     }
 
     pub(crate) fn link_status(&self) -> LinkStatus {

@@ -4,7 +4,7 @@
 //!
 //! There is one door: [`Core::handle`]. The driver
 //! 1. opens a vault transaction,
-//! 2. calls `handle` with one [`Input`], the time and a random source,
+//! 2. calls `handle` with one [`Input`] (or with [`Core::handle_all`] several at once), the time and a random source,
 //! 3. commits the transaction (or, if `handle` failed, rolls it back and performs nothing),
 //! 4. and only then performs the returned [`Effect`]s, in order.
 //!
@@ -16,12 +16,15 @@
 //! If `handle` or the commit fails, the input never happened, in memory as in the vault: the driver closes the link and
 //! hands in [`Input::LinkClosed`], or ends. An intent among such inputs is answered by the driver itself.
 //!
+//! A commit has to wait for the disk. Frames that are there already may therefore be handed in together, in their order: they
+//! become durable together, or none of them happened. What goes out in answer goes out once, after the last.
+//!
 //! The driver keeps one timer, an [`Alarm`]: the earliest [`Effect::WakeAt`] not yet passed; when it passes it hands in
 //! [`Input::Timer`]. A timer that comes early or twice does no harm. When the clock was set back, it hands in a timer soon, so
 //! that what was planned by the old clock is planned anew.
 //!
-//! What can be checked of this is checked: two inputs in one transaction panic in debug builds (and are an error in
-//! others), and an input whose transaction was not committed is forgotten before the next one.
+//! What can be checked of this is checked: two calls in one transaction panic in debug builds (and are an error in
+//! others), and inputs whose transaction was not committed are forgotten before the next one.
 //!
 //! # Inside
 //!
@@ -66,7 +69,7 @@ pub fn erase_expired(tx: &Transaction<'_>, now: Timestamp) -> Result<(), CoreErr
 #[derive(Debug, Default)]
 pub struct Core {
     engine: Engine,
-    /// The number of the last input's transaction, and the engine as it was before that input.
+    /// The number of the last call's transaction, and the engine as it was before that call.
     last: Option<(u64, Engine)>,
 }
 
@@ -76,8 +79,8 @@ pub enum CoreError {
     /// Local: the vault failed.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// Misuse: one transaction for two inputs.
-    #[error("a transaction serves one input only")]
+    /// Misuse: one transaction for two calls.
+    #[error("a transaction serves one call only")]
     TransactionReused,
     /// Our own fault: a stored key or session cannot be read, or a library refused its own output.
     #[error("internal error: {0}")]
@@ -107,8 +110,21 @@ impl Core {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) -> Result<Vec<Effect>, CoreError> {
+        self.handle_all(tx, [input], now, rng)
+    }
+
+    /// The same for several inputs that are there already, in the order in which they came: they happen together, or not at
+    /// all. Meant for frames of one link, whose number the caller bounds; nothing in between goes out or is told that is out of
+    /// date after the last one.
+    pub fn handle_all(
+        &mut self,
+        tx: &mut Transaction<'_>,
+        inputs: impl IntoIterator<Item = Input>,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<Effect>, CoreError> {
         let is_fresh = tx.claim();
-        debug_assert!(is_fresh, "a transaction serves one input only");
+        debug_assert!(is_fresh, "a transaction serves one call only");
         if !is_fresh {
             return Err(CoreError::TransactionReused);
         }
@@ -117,7 +133,7 @@ impl Core {
         }
         let before = self.engine.clone();
         let mut turn = Turn::new(tx, now, rng)?;
-        match self.engine.handle(&mut turn, input) {
+        match self.engine.handle(&mut turn, inputs) {
             Ok(()) => {
                 let effects = turn.into_effects();
                 self.last = Some((tx.number(), before));

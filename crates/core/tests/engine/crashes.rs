@@ -125,8 +125,8 @@ fn what_was_not_committed_is_forgotten_by_the_engine_too() {
 
 #[test]
 #[cfg(debug_assertions)]
-#[should_panic(expected = "a transaction serves one input only")]
-fn two_inputs_in_one_transaction_panic() {
+#[should_panic(expected = "a transaction serves one call only")]
+fn two_calls_in_one_transaction_panic() {
     let mut world = World::of_contacts();
     let now = world.now;
     let device = world.device("alice");

@@ -39,4 +39,6 @@ mod server;
 #[cfg(test)]
 mod talking;
 #[cfg(test)]
+mod together;
+#[cfg(test)]
 mod world;

@@ -14,6 +14,9 @@ use crate::world::{Crash, World};
 #[derive(Debug, Clone)]
 enum Act {
     Step(u8),
+    ArriveTogether {
+        alice: bool,
+    },
     Send {
         from_alice: bool,
     },
@@ -71,6 +74,7 @@ fn act() -> impl Strategy<Value = Act> {
     ];
     prop_oneof![
         10 => (1..12_u8).prop_map(Act::Step),
+        5 => any::<bool>().prop_map(|alice| Act::ArriveTogether { alice }),
         6 => any::<bool>().prop_map(|from_alice| Act::Send { from_alice }),
         2 => any::<bool>().prop_map(|alice| Act::Cut { alice }),
         2 => (any::<bool>(), crash).prop_map(|(alice, how)| Act::Crash { alice, how }),
@@ -96,6 +100,9 @@ fn perform(world: &mut World, act: &Act, number: usize) {
             for _ in 0..*count {
                 world.step();
             }
+        }
+        Act::ArriveTogether { alice } => {
+            world.arrive_together(name(*alice));
         }
         Act::Send { from_alice } => {
             world.send(name(*from_alice), name(!*from_alice), &format!("text {number}"));

@@ -3,6 +3,7 @@
 //! Invariants: nothing happens but what the test asks for; the same calls give the same world. A device is driven as the
 //! contract demands: transaction, handle, commit, effects in order.
 
+mod company;
 mod device;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -264,12 +265,17 @@ impl World {
 
     /// One input, as the contract demands; a planned crash happens here.
     pub(crate) fn input(&mut self, name: &'static str, input: Input) {
+        self.inputs(name, vec![input]);
+    }
+
+    /// The same for inputs that are there together.
+    pub(crate) fn inputs(&mut self, name: &'static str, inputs: Vec<Input>) {
         let now = self.now;
         let device = self.device(name);
         device.inputs += 1;
         let crash = device.crash.filter(|(at, _)| *at == device.inputs).map(|(_, crash)| crash);
         let mut tx = device.vault.transaction().unwrap();
-        let effects = device.core.handle(&mut tx, input, now, &mut device.rng).unwrap();
+        let effects = device.core.handle_all(&mut tx, inputs, now, &mut device.rng).unwrap();
         if crash == Some(Crash::BeforeCommit) {
             drop(tx);
             return self.crash(name);
