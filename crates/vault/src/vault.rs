@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tacite_model::Secret;
 use zeroize::Zeroizing;
 
@@ -103,6 +104,27 @@ fn configure(connection: &Connection) -> Result<(), VaultError> {
     connection.pragma_update(None, "secure_delete", "ON")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
+    // Otherwise a statement that compares with a value is prepared anew for each value.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_statement_is_prepared_once_whatever_values_it_gets() {
+        let vault = Vault::open_in_memory().unwrap();
+        let sql =
+            "SELECT message_id FROM unreadable WHERE ask_at_ms <= ?1 ORDER BY sender_id, ask_at_ms LIMIT ?2";
+        let mut statement = vault.connection.prepare(sql).unwrap();
+        for value in 1..=3 {
+            assert!(!statement.exists([value, value]).unwrap());
+        }
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+    }
 }
