@@ -8,8 +8,9 @@
 use tacite_core::{MessageState, MessageView, Transaction, VaultError, queries};
 use tacite_model::{Handle, Timestamp};
 
-/// Messages that are looked at first for each contact; doubled as long as all of them are unshown.
-const LOOK_BACK: u32 = 64;
+/// Messages that are looked at first for each contact; doubled as long as all of them are unshown. Few, because a program looks so at
+/// every conversation when it starts.
+const LOOK_BACK: u32 = 4;
 
 /// The incoming messages that were not shown yet, by time of writing; within a conversation in the order in which they
 /// came.
