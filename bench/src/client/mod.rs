@@ -172,7 +172,7 @@ impl Bench {
         let command = self.command(task, vault, count)?;
         let mut measured = tokio::task::spawn_blocking(move || figures_of(command));
         tokio::select! {
-            served = door.serve(&mut server, owner_id) => served?,
+            ended = door.serve(&mut server, owner_id) => ended?,
             figures = &mut measured => return figures?,
         }
         measured.await?

@@ -65,8 +65,7 @@ pub type Figures = BTreeMap<String, f64>;
 /// Measures.
 pub fn run(arguments: &Arguments) -> Result<Figures> {
     let Arguments { task, vault, missed, count } = arguments;
-    let runtime =
-        || Ok::<_, std::io::Error>(tokio::runtime::Builder::new_multi_thread().enable_all().build()?);
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let mut figures = match task {
         Task::Start => runtime()?.block_on(start(vault))?,
         Task::SendOne => send_one(vault, *count)?,
@@ -141,7 +140,7 @@ fn send_one(path: &Path, count: u32) -> Result<Figures> {
         ensure!(sent.effects.iter().any(is_message), "the message did not go out at once");
         times.push(sent.time);
         desk.person.perform(sent.effects, &mut desk.server)?;
-        desk.settle(|_| Ok(()))?;
+        desk.settle(|_, _| ())?;
     }
     one_by_one(times, &watch)
 }
@@ -173,12 +172,13 @@ fn receive_one(path: &Path, missed: &Path, count: u32) -> Result<Figures> {
     frames.truncate(count as usize);
     let mut desk = Desk::open(path, frames)?;
     let watch = Watch::start()?;
-    let mut times = Vec::new();
-    desk.settle(|time| {
-        times.extend(time);
-        Ok(())
+    let (mut times, mut received) = (Vec::new(), 0);
+    desk.settle(|count, time| {
+        received += count;
+        // Those that came before the client had caught up are shown together.
+        times.extend((count == 1).then_some(time));
     })?;
-    ensure!(times.len() == count as usize, "of {count} messages {} came", times.len());
+    ensure!(received == count as usize, "of {count} messages {received} came");
     one_by_one(times, &watch)
 }
 
@@ -229,21 +229,20 @@ impl Desk {
     }
 
     fn until_level(&mut self) -> Result<()> {
-        self.settle(|_| Ok(()))?;
+        self.settle(|_, _| ())?;
         ensure!(self.person.link() == LinkStatus::Level, "the client did not sign in");
         Ok(())
     }
 
-    /// Until nothing is under way any more; tells how long each message took to come to the view.
-    fn settle(&mut self, mut tell: impl FnMut(Option<Duration>) -> Result<()>) -> Result<()> {
+    /// Until nothing is under way any more; tells of each frame how many messages it brought to the view, and how long that took.
+    fn settle(&mut self, mut tell: impl FnMut(usize, Duration)) -> Result<()> {
         while let Some((to, frame)) = self.server.next() {
             if to != self.person.account_id {
                 continue;
             }
             let handled = self.person.input(Input::Frame(frame))?;
-            let is_message = |effect: &Effect| matches!(effect, Effect::Tell(Event::MessageReceived(_)));
-            let is_shown = handled.effects.iter().any(is_message);
-            tell(is_shown.then_some(handled.time))?;
+            let is_message = |effect: &&Effect| matches!(effect, Effect::Tell(Event::MessageReceived(_)));
+            tell(handled.effects.iter().filter(is_message).count(), handled.time);
             self.person.perform(handled.effects, &mut self.server)?;
         }
         Ok(())
