@@ -184,7 +184,7 @@ fn leave_placeholder(
         healing::note_unreadable(turn, name, device_id)?;
     }
     turn.notice(problem);
-    order::wait_no_longer(turn, name)
+    order::stand_in(turn, name, device_id)
 }
 
 /// Whether the person has neither asked, accepted nor refused the sender. The server's news of an acceptance may come after

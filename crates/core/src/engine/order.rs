@@ -57,6 +57,7 @@ pub(super) fn take(
     let placeholder = turn.tx.take_placeholder(name)?;
     if content.original_id.take().is_some() {
         if placeholder.is_none() && turn.tx.is_seen(name.author_id, name.message_id)? {
+            close_behind(turn, name, content.previous_id)?;
             return Ok(Applied::Silent);
         }
         turn.tx.mark_seen(name.author_id, name.message_id)?;
@@ -74,9 +75,60 @@ pub(super) fn take(
         hold(turn, contact, &held)?;
         return Ok(if is_text { Applied::Shown } else { Applied::Silent });
     }
+    let after_id = turn.tx.predecessor(name)?;
+    let missing_id = match content.previous_id.filter(|_| placeholder.is_some()) {
+        Some(previous_id) if !turn.tx.is_seen(name.author_id, previous_id)? => Some(previous_id),
+        _ => None,
+    };
     let applied = put(turn, contact, device_id, content, &place)?;
+    if let Some(missing_id) = missing_id {
+        find_gap(turn, name, device_id, (after_id, missing_id))?;
+    }
     release_behind(turn, contact, name)?;
     Ok(applied)
+}
+
+/// As long as a content could not be opened nobody knew which one it names, and what came behind it did not wait. If that never
+/// came, it is asked for now: what was told after `after_id`, up to and with `missing_id`.
+fn find_gap(
+    turn: &mut Turn<'_, '_>,
+    name: MessageName,
+    device_id: DeviceId,
+    (after_id, missing_id): (Option<MessageId>, MessageId),
+) -> Result<(), CoreError> {
+    let is_known = |gap: &Gap| gap.before_id == name.message_id || gap.missing_id == missing_id;
+    if turn.tx.gaps_of(name.author_id)?.iter().any(is_known) {
+        return Ok(());
+    }
+    turn.tx.save_gap(&Gap {
+        sender_id: name.author_id,
+        device_id,
+        after_id,
+        missing_id,
+        before_id: name.message_id,
+        marked_id: name.message_id,
+        waiting: false,
+        asks: 0,
+        ask_at: turn.now.plus_ms(ASK_AFTER_MS),
+        mark_at: None,
+        found_at: turn.now,
+    })?;
+    turn.tx.set_gap_before(name, true)?;
+    turn.tell_changed(name)?;
+    forget_old_gaps(turn, name.author_id)
+}
+
+/// What ends a gap was deleted before it came: now it says what was told before it.
+fn close_behind(
+    turn: &mut Turn<'_, '_>,
+    name: MessageName,
+    previous_id: Option<MessageId>,
+) -> Result<(), CoreError> {
+    if !turn.tx.gaps_of(name.author_id)?.iter().any(|gap| !gap.waiting && gap.missing_id == name.message_id) {
+        return Ok(());
+    }
+    turn.tx.note_applied(name, previous_id)?;
+    narrow_gaps(turn, name)
 }
 
 /// The receipt key of a text that came under this id and is held.
@@ -96,6 +148,19 @@ pub(super) fn wait_no_longer(turn: &mut Turn<'_, '_>, name: MessageName) -> Resu
     turn.tx.note_applied(name, None)?;
     narrow_gaps(turn, name)?;
     release_behind(turn, &contact, name)
+}
+
+/// A line stands for a content that could not be opened. Which one that names is not known; what was there when it came is
+/// kept in its place, to find what is missing between once it can be read.
+pub(super) fn stand_in(
+    turn: &mut Turn<'_, '_>,
+    name: MessageName,
+    device_id: DeviceId,
+) -> Result<(), CoreError> {
+    wait_no_longer(turn, name)?;
+    let head = turn.tx.head(name.author_id, device_id)?;
+    turn.tx.note_applied(name, head)?;
+    Ok(())
 }
 
 /// A content was deleted. If it has not been applied, it never is: neither what is held of it nor what comes later.

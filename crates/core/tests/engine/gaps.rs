@@ -1,11 +1,12 @@
 //! T15: messages that are dropped, delayed or put into another order on their way.
 
 use proptest::prelude::*;
-use tacite_core::{Input, MessageState};
+use tacite_core::{Input, Intent, MessageState};
 use tacite_model::limits::HELD_MESSAGES_MAX;
 use tacite_wire::proto::Acknowledge;
 use tacite_wire::{Code, Frame, Opcode};
 
+use crate::healing::damage_next;
 use crate::server::Mischief;
 use crate::world::World;
 
@@ -72,6 +73,37 @@ fn t15_a_message_that_was_dropped_is_asked_for_and_comes_in_order() {
     assert_eq!(marked(&mut world), ["0", "1", "2"]);
     assert!(world.device("bob").notices().is_empty());
     assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received; 3]);
+}
+
+// T15: a message that could not be opened names the one before it only once it has come anew.
+#[test]
+fn t15_what_was_dropped_before_a_message_that_cannot_be_opened_comes_too() {
+    for goes_on in [false, true] {
+        let mut world = of_a_conversation();
+        lose(&mut world, "1");
+        world.send("alice", "bob", "2");
+        damage_next(&mut world);
+        while world.step() {}
+        if goes_on {
+            world.send("alice", "bob", "3");
+        }
+        world.settle();
+        let expected = ["0", "~1", "~2", "3"];
+        assert_eq!(marked(&mut world), expected[..if goes_on { 4 } else { 3 }]);
+    }
+}
+
+// T15: the same if what could not be opened deletes the one before it.
+#[test]
+fn t15_what_was_dropped_before_a_deletion_that_cannot_be_opened_comes_too() {
+    let mut world = of_a_conversation();
+    lose(&mut world, "1");
+    lose(&mut world, "2");
+    let second = world.device("alice").history("bob").pop().unwrap();
+    world.intend("alice", Intent::Delete { to: second.peer, message_id: second.message_id });
+    damage_next(&mut world);
+    world.settle();
+    assert_eq!(marked(&mut world), ["0", "~1"]);
 }
 
 // T15

@@ -28,7 +28,7 @@ fn damage(world: &mut World, text: &str) -> Frame {
 }
 
 /// The same of the next that comes.
-fn damage_next(world: &mut World) -> Frame {
+pub(crate) fn damage_next(world: &mut World) -> Frame {
     let push = world.intercept("bob", Opcode::DIRECT_RECEIVED);
     let mut envelope: Envelope = push.read().unwrap();
     let mut sealed = envelope.sealed.to_vec();
