@@ -218,6 +218,7 @@ impl World {
                 let header = frame.header;
                 if header.opcode == Opcode::SYNC && header.status == Status::FINISHED {
                     self.people[person].is_uncounted = false;
+                    self.people[person].is_old_unheard = false;
                 }
                 self.tell(format_args!(
                     "server → {}: {} {} {} {}",

@@ -44,6 +44,8 @@ pub(crate) struct Person {
     /// The server was killed, perhaps before it wrote how far this vault was, and has not heard it since: that an older copy
     /// would be noticed now, nobody promises.
     pub(crate) is_uncounted: bool,
+    /// An old copy has come back, and the server has not compared it yet.
+    pub(crate) is_old_unheard: bool,
 }
 
 /// The people of all worlds.
@@ -69,6 +71,7 @@ impl Person {
             crash: None,
             backup: None,
             is_uncounted: false,
+            is_old_unheard: false,
         }
     }
 }
@@ -339,6 +342,7 @@ impl World {
         match Vault::from_snapshot(&bytes) {
             Ok(vault) => {
                 let old = std::mem::replace(&mut self.people[index].vault, vault);
+                self.people[index].is_old_unheard = true;
                 self.note_restored(index, old);
             }
             Err(error) => self.wrong(format!("a vault cannot be put back: {error}")),
