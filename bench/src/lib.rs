@@ -9,6 +9,7 @@
 pub mod client;
 pub mod guard;
 pub mod load;
+pub mod measure;
 pub mod peers;
 pub mod report;
 pub mod row;
