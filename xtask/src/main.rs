@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, reason = "a tool for the terminal of a developer; its stdout is its result")]
 
+mod bench;
 mod demo;
 mod prerequisites;
 mod requirements;
@@ -26,6 +27,9 @@ cargo xtask COMMAND
   test                          formatting, house rules, lints, the wasm build and all tests; what CI runs
   sim --seed N                  one simulated world, step by step
   sim --seeds COUNT [--from N]  many worlds, and their sum; --plant NAME breaks them on purpose
+  bench [--only W1,…] [--json]  how fast the server and the client are, three times each, against the goals
+  bench --peers                 the same beside other servers, which are installed; writes docs/benchmarks
+  bench --guard [--record]      instructions of the hot paths, against those recorded in bench/guard.toml
   tidy                          the house rules alone
   requirements [--json]         run the tests named in docs/requirements.toml and print what is done
   requirements --check-names    only check that every named test exists
@@ -56,6 +60,7 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["test"] => test::run(),
         ["sim", options @ ..] => sim::run(options),
+        ["bench", options @ ..] => bench::run(options),
         ["tidy"] => tidy::run(),
         ["up"] => up::run(),
         ["demo"] => demo::run(Output::Text),

@@ -22,6 +22,11 @@ const PEERS: [Tool; 2] = [("node", "nodejs"), ("npm", "npm")];
 /// SQLCipher for the browser.
 const WASM: [Tool; 2] = [("clang", "clang"), ("llvm-ar", "llvm")];
 
+/// Servers and generator each have a processor of their own.
+const BENCH: [Tool; 1] = [("taskset", "util-linux")];
+/// Counts instructions.
+const GUARD: [Tool; 1] = [("valgrind", "valgrind")];
+
 /// What building and running the programs needs.
 pub(crate) fn native() -> Result<()> {
     tools(&NATIVE)
@@ -31,6 +36,16 @@ pub(crate) fn native() -> Result<()> {
 /// from npm, as their lockfiles say, into cargo's target directory.
 pub(crate) fn peers() -> Result<()> {
     tools(&PEERS)
+}
+
+/// What measuring needs; the servers to compare with are installed by the bench itself.
+pub(crate) fn bench() -> Result<()> {
+    tools(&BENCH)
+}
+
+/// What counting instructions needs.
+pub(crate) fn guard() -> Result<()> {
+    tools(&GUARD)
 }
 
 /// What formatting and linting needs.
