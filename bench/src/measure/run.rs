@@ -28,7 +28,7 @@ const ACCEPT_AND_KILL: [&str; 3] = ["offline-send", "--kill-after", "0"];
 const COME_BACK: [&str; 1] = ["offline-drain"];
 const FEWER: [&str; 2] = ["--messages", "2000"];
 /// What the client is told in a quick run.
-const SMALL_VAULT: [&str; 4] = ["--messages", "2000", "--missed", "500"];
+const SMALL_VAULT: [&str; 4] = ["--messages", "5000", "--missed", "500"];
 
 /// See the module.
 pub(super) struct Runner {
