@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::allowed::{Allowed, Pair};
 use crate::bodies::Uploads;
 use crate::clock::{Chance, Clock};
+use crate::company::Company;
 use crate::generations::Generations;
 use crate::links::Links;
 use crate::meters::Meters;
@@ -42,6 +43,7 @@ pub(crate) struct Hub<P: Parts> {
     pub(crate) clock: Clock,
     pub(crate) chance: Chance,
     pub(crate) links: Links,
+    pub(crate) company: Company,
     pub(crate) meters: Meters,
     pub(crate) tasks: TaskTracker,
     /// For upload permits.
@@ -78,6 +80,7 @@ impl<P: Parts> Hub<P> {
             clock,
             chance,
             links: Links::default(),
+            company: Company::default(),
             tasks: TaskTracker::new(),
             permits,
             uploads: Uploads::default(),

@@ -12,6 +12,7 @@ mod apart;
 pub mod blind;
 pub mod bodies;
 mod clock;
+mod company;
 mod data_dir;
 mod dispatch;
 mod generations;

@@ -3,7 +3,7 @@
 //! Invariants: commands of one link are handled one after the other, so their order holds; a frame that cannot be read is
 //! answered and the link goes on, a flood of them ends it; when the task ends, the rest of the server is told; what the
 //! task hears first depends on nothing but what has come, so that a simulation repeats itself; a frame that nobody waits for
-//! leaves with the next one or after [`COMPANY_MS_MAX`], the order of frames stays.
+//! leaves with the next one or a little later ([`crate::company`]); the order of frames stays.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,18 +18,15 @@ use tacite_router::delivery::Input;
 use tacite_wire::proto::Connected;
 use tacite_wire::{Code, Frame, HEADER_BYTES, Header, Opcode, Status, VERSIONS};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use crate::SOFTWARE;
+use crate::company::COMPANY;
 use crate::dispatch::dispatch;
 use crate::hub::{Hub, Parts};
 use crate::links::Order;
 use crate::refusal::Refusal;
 use crate::session::Session;
-
-/// How long an answer that nobody waits for may wait for company, milliseconds: each write costs more than all else that is
-/// done for a frame, and of a message that is acknowledged at once both answers leave in one.
-const COMPANY_MS_MAX: u64 = 1;
 
 /// What carries the messages of a link: a WebSocket, or what a simulation has instead.
 pub trait Transport:
@@ -120,7 +117,13 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
         orders_first: bool,
     ) -> Wake<T::Broken> {
         // Last, because the clock is looked at only when there is nothing else to do.
-        let alone = alone(self.flush_at);
+        let (company, flush_at) = (&self.hub.company, self.flush_at);
+        let alone = async move {
+            match flush_at {
+                Some(at) => company.until(at).await,
+                None => std::future::pending().await,
+            }
+        };
         if orders_first {
             tokio::select! {
                 biased;
@@ -263,7 +266,7 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
     }
 
     fn flush_soon(&mut self) {
-        self.flush_at.get_or_insert_with(|| Instant::now() + Duration::from_millis(COMPANY_MS_MAX));
+        self.flush_at.get_or_insert_with(|| Instant::now() + COMPANY);
     }
 
     async fn flush(&mut self) -> Result<(), Reason> {
@@ -299,14 +302,6 @@ fn may_wait(answer: &Frame) -> bool {
         (Opcode::SEND_DIRECT, Code::TAKEN)
             | (Opcode::ACKNOWLEDGE | Opcode::MARK_READ | Opcode::SET_TYPING, Code::DONE)
     )
-}
-
-/// Comes when what waits for company has waited long enough.
-async fn alone(flush_at: Option<Instant>) {
-    match flush_at {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// A peer that does not read for so long is gone; waiting for it would keep the link's task for ever.

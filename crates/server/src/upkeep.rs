@@ -20,7 +20,12 @@ const WIPE: Duration = Duration::from_mins(1);
 
 /// Runs until told to stop. Overdue messages wait for no sweep.
 pub(crate) async fn run<P: Parts>(hub: Arc<Hub<P>>, stop: CancellationToken) {
-    tokio::join!(tick(&hub, &stop), sweep(&hub, &stop), write_generations(&hub, &stop));
+    tokio::join!(
+        tick(&hub, &stop),
+        sweep(&hub, &stop),
+        write_generations(&hub, &stop),
+        hub.company.run(&stop)
+    );
 }
 
 async fn write_generations<P: Parts>(hub: &Arc<Hub<P>>, stop: &CancellationToken) {

@@ -1,0 +1,44 @@
+//! The clock of frames that wait for company ([`crate::link`]): one for all links. Each link's own timer would have to be earlier
+//! than the one before, and each of those wakes the thread that sleeps for timers.
+//!
+//! Invariant: who waits is woken within two milliseconds, as long as [`Company::run`] runs.
+
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+/// How long a frame waits for company: each write costs more than all else that is done for a frame, and of a message that is
+/// acknowledged at once both answers leave in one.
+pub(crate) const COMPANY: Duration = Duration::from_millis(1);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Company {
+    ticks: Notify,
+    wanted: Notify,
+}
+
+impl Company {
+    /// Comes once this time has come.
+    pub(crate) async fn until(&self, at: Instant) {
+        while Instant::now() < at {
+            let tick = self.ticks.notified();
+            self.wanted.notify_one();
+            tick.await;
+        }
+    }
+
+    /// Ticks while somebody waits, until told to stop.
+    pub(crate) async fn run(&self, stop: &CancellationToken) {
+        let ticking = async {
+            loop {
+                self.wanted.notified().await;
+                sleep(COMPANY).await;
+                self.ticks.notify_waiters();
+            }
+        };
+        let _: Option<()> = stop.run_until_cancelled(ticking).await;
+    }
+}
