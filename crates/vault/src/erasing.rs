@@ -52,6 +52,7 @@ impl Transaction<'_> {
 
     fn erase_what_hangs_on(&self, name: MessageName) -> Result<(), VaultError> {
         self.note_erased();
+        self.forget_early(name)?;
         let values: &[&dyn rusqlite::ToSql] = &[name.author_id.as_bytes(), name.message_id.as_bytes()];
         self.execute("DELETE FROM reactions WHERE author_id = ?1 AND message_id = ?2", values)?;
         let sent = "SELECT message_id FROM sent_contents WHERE subject_author_id = ?1 AND subject_id = ?2";

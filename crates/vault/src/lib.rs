@@ -11,6 +11,7 @@
 mod account;
 mod column;
 mod contacts;
+mod early;
 mod erasing;
 mod error;
 mod identities;
@@ -33,6 +34,7 @@ mod vault;
 
 pub use account::{Account, AccountStanding, Tokens};
 pub use contacts::{Contact, Standing};
+pub use early::Early;
 pub use error::VaultError;
 pub use messages::{Message, MessageKind, MessageState};
 pub use order::{Gap, Held, Marks};

@@ -8,7 +8,7 @@
 //! - Both sides limit how often that may happen (T21): a server or a contact that makes messages unreadable costs a few sessions
 //!   a minute, the person is told, and everything goes on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tacite_model::limits::{HELD_MESSAGES_MAX, RESEND_QUOTA, RESENDS_PER_REQUEST_MAX};
 use tacite_model::rate::Meter;
@@ -29,18 +29,32 @@ const PAUSES_MS: [u64; 3] = [60_000, 10 * 60_000, 60 * 60_000];
 /// link is dead.
 const GAP_PAUSES_MS: [u64; 3] = [MARK_AFTER_MS / 2, 10 * 60_000, 60 * 60_000];
 
+/// Questions of one contact that wait until they may be answered.
+const QUESTIONS_MAX: usize = 16;
+
 /// Who may ask, and who may be asked, how soon again.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Healing {
     asked: BTreeMap<AccountId, Meter>,
     answered: BTreeMap<AccountId, Meter>,
+    /// What somebody asked too soon after they were answered.
+    unanswered: BTreeMap<AccountId, VecDeque<ResendRequest>>,
     /// Whose messages are asked for no faster, of which the person was told.
     limited: BTreeSet<AccountId>,
 }
 
+impl Healing {
+    /// When somebody is answered next who has asked too much.
+    fn next_answer_at(&self, asker_id: AccountId, now: Timestamp) -> Option<Timestamp> {
+        let mut meter = self.answered.get(&asker_id).copied().unwrap_or_default();
+        meter.admit(RESEND_QUOTA, now).err().map(|wait_ms| now.plus_ms(wait_ms.max(1)))
+    }
+}
+
 impl Engine {
-    /// Asks for what is missing, and ends the waiting for what does not come.
+    /// Answers what had to wait, asks for what is missing, and ends the waiting for what does not come.
     pub(super) fn drive_healing(&mut self, turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
+        self.answer_those_waiting(turn)?;
         if self.link.is_online() {
             self.ask_for_gaps(turn)?;
             self.ask_for_unreadable(turn)?;
@@ -52,6 +66,9 @@ impl Engine {
     pub(super) fn next_healing_at(&self, turn: &Turn<'_, '_>) -> Result<Option<Timestamp>, CoreError> {
         let gaps = turn.tx.gaps()?;
         let mut times = vec![order::next_end_at(&gaps)];
+        times.extend(
+            self.healing.unanswered.keys().map(|asker_id| self.healing.next_answer_at(*asker_id, turn.now)),
+        );
         if self.link.is_online() {
             let unplanned = gaps.iter().filter(|gap| gap.waiting && gap.mark_at.is_none());
             times.push(unplanned.map(|gap| gap.ask_at).min());
@@ -68,26 +85,34 @@ impl Engine {
         contact: &Contact,
         request: &ResendRequest,
     ) -> Result<(), CoreError> {
-        let meter = self.healing.answered.entry(contact.account_id).or_default();
-        if contact.standing != Standing::Accepted || meter.admit(RESEND_QUOTA, turn.now).is_err() {
-            // Who needs it asks again.
+        if contact.standing != Standing::Accepted {
             return Ok(());
         }
-        let mut gone = Gone { message_ids: Vec::new(), before_id: None };
-        for message_id in &request.message_ids {
-            let sent = turn.tx.sent_content(*message_id)?;
-            match sent.filter(|sent| sent.recipient_id == contact.account_id) {
-                Some(sent) => send_once_more(turn, &sent, &mut gone)?,
-                None => gone.message_ids.push(*message_id),
+        let meter = self.healing.answered.entry(contact.account_id).or_default();
+        if meter.admit(RESEND_QUOTA, turn.now).is_ok() {
+            return answer(turn, contact, request);
+        }
+        // Who asks does so a few times only. What slow networks bring at once was not asked at once.
+        let unanswered = self.healing.unanswered.entry(contact.account_id).or_default();
+        if unanswered.len() < QUESTIONS_MAX && !unanswered.contains(request) {
+            unanswered.push_back(request.clone());
+        }
+        Ok(())
+    }
+
+    fn answer_those_waiting(&mut self, turn: &mut Turn<'_, '_>) -> Result<(), CoreError> {
+        let Healing { answered, unanswered, .. } = &mut self.healing;
+        for (asker_id, requests) in unanswered.iter_mut() {
+            let meter = answered.entry(*asker_id).or_default();
+            while !requests.is_empty() && meter.admit(RESEND_QUOTA, turn.now).is_ok() {
+                let contact = turn.tx.contact(*asker_id)?;
+                let contact = contact.filter(|it| it.standing == Standing::Accepted && !it.blocked);
+                if let (Some(request), Some(contact)) = (requests.pop_front(), contact) {
+                    answer(turn, &contact, &request)?;
+                }
             }
         }
-        if request.message_ids.is_empty() || request.before_id.is_some() {
-            answer_gap(turn, contact.account_id, request, &mut gone)?;
-        }
-        if !gone.message_ids.is_empty() || gone.before_id.is_some() {
-            gone.message_ids.truncate(RESENDS_PER_REQUEST_MAX);
-            queue_about_missing(turn, contact.account_id, Body::Gone(gone))?;
-        }
+        unanswered.retain(|_, requests| !requests.is_empty());
         Ok(())
     }
 
@@ -165,6 +190,26 @@ impl Engine {
     }
 }
 
+/// Sends what somebody has asked for.
+fn answer(turn: &mut Turn<'_, '_>, contact: &Contact, request: &ResendRequest) -> Result<(), CoreError> {
+    let mut gone = Gone { message_ids: Vec::new(), before_id: None };
+    for message_id in &request.message_ids {
+        let sent = turn.tx.sent_content(*message_id)?;
+        match sent.filter(|sent| sent.recipient_id == contact.account_id) {
+            Some(sent) => send_once_more(turn, &sent, &mut gone)?,
+            None => gone.message_ids.push(*message_id),
+        }
+    }
+    if request.message_ids.is_empty() || request.before_id.is_some() {
+        answer_gap(turn, contact.account_id, request, &mut gone)?;
+    }
+    if !gone.message_ids.is_empty() || gone.before_id.is_some() {
+        gone.message_ids.truncate(RESENDS_PER_REQUEST_MAX);
+        queue_about_missing(turn, contact.account_id, Body::Gone(gone))?;
+    }
+    Ok(())
+}
+
 /// The gaps about which to ask, at their time. As long as something waits behind one gap of a device, the others are left: what
 /// closes the first may close them too.
 fn to_ask(gaps: Vec<Gap>) -> Vec<Gap> {
@@ -194,6 +239,7 @@ pub(super) fn heed_gone(turn: &mut Turn<'_, '_>, contact: &Contact, gone: &Gone)
     for message_id in &gone.message_ids {
         let name = MessageName { author_id: contact.account_id, message_id: *message_id };
         turn.tx.remove_unreadable(name)?;
+        turn.tx.forget_early(name)?;
         if !turn.tx.is_seen(name.author_id, name.message_id)? {
             wait_no_longer(turn, name)?;
         }

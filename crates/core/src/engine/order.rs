@@ -170,6 +170,7 @@ pub(super) fn never_apply(turn: &mut Turn<'_, '_>, name: MessageName) -> Result<
     }
     turn.tx.release(name)?;
     turn.tx.close_gap(name)?;
+    turn.tx.forget_early(name)?;
     wait_no_longer(turn, name)
 }
 
@@ -247,10 +248,14 @@ fn place_of(
     content: &Content,
 ) -> Result<Place, CoreError> {
     let is_about_gaps = matches!(content.body, Body::ResendRequest(_) | Body::Gone(_));
-    let Some(previous_id) = content.previous_id.filter(|_| !is_about_gaps) else { return Ok(Place::Behind) };
+    if is_about_gaps {
+        return Ok(Place::Behind);
+    }
     let marked = turn.tx.gaps_of(name.author_id)?.into_iter();
     let mut marked = marked.filter(|gap| !gap.waiting && gap.device_id == device_id);
-    if is_applied(turn, MessageName { message_id: previous_id, ..name })? {
+    if let Some(previous_id) = content.previous_id
+        && is_applied(turn, MessageName { message_id: previous_id, ..name })?
+    {
         if !marked.any(|gap| gap.after_id == Some(previous_id)) {
             return Ok(Place::Behind);
         }
@@ -260,13 +265,15 @@ fn place_of(
     if let Some(gap) = marked.find(|gap| gap.missing_id == name.message_id)
         && let Some(place) = turn.tx.place_of(MessageName { message_id: gap.before_id, ..name })?
     {
-        return Ok(Place::Late(place.saturating_sub(1)));
+        // 0 would be no place.
+        return Ok(Place::Late(place.saturating_sub(1).max(1)));
     }
-    Ok(Place::Hold { previous_id })
+    // The very first one has nothing to wait for.
+    Ok(content.previous_id.map_or(Place::Behind, |previous_id| Place::Hold { previous_id }))
 }
 
 /// Whether a content has come and waits for nothing.
-fn is_applied(turn: &Turn<'_, '_>, name: MessageName) -> Result<bool, CoreError> {
+pub(super) fn is_applied(turn: &Turn<'_, '_>, name: MessageName) -> Result<bool, CoreError> {
     Ok(turn.tx.is_seen(name.author_id, name.message_id)? && turn.tx.held(name)?.is_none())
 }
 

@@ -259,6 +259,69 @@ fn t15_what_does_not_come_is_marked_and_late_ones_find_their_place() {
     assert_eq!(marked(&mut world), ["0", "1", "~2", "~3", "4", "5"]);
 }
 
+// T15: nothing was told before the very first one: it stands before everything else.
+#[test]
+fn t15_the_first_message_of_all_finds_its_place() {
+    let mut world = World::of_contacts();
+    let first = lose(&mut world, "0");
+    let second = lose(&mut world, "1");
+    while world.step() {}
+    world.end("alice");
+    deliver(&mut world, &second);
+    world.pass(65_000);
+    assert_eq!(marked(&mut world), ["!1"]);
+    deliver(&mut world, &first);
+    assert_eq!(marked(&mut world), ["~0", "1"]);
+}
+
+// T15: what was done with a message while it was missing is not lost: it shows when the message comes.
+#[test]
+fn t15_edits_and_reactions_wait_for_a_message_that_is_missing() {
+    let mut world = of_a_conversation();
+    let lost = lose(&mut world, "1");
+    while world.step() {}
+    let message = world.device("alice").history("bob").pop().unwrap();
+    let (to, message_id) = (message.peer.clone(), message.message_id);
+    for text in ["one", "One"] {
+        world.intend("alice", Intent::Edit { to: to.clone(), message_id, text: text.to_owned() });
+    }
+    world.intend("alice", Intent::React { message: message.name(), emoji: "👍".to_owned() });
+    while world.step() {}
+    world.end("alice");
+    world.pass(65_000);
+    assert_eq!(marked(&mut world), ["0"]);
+    world.crash("bob");
+    while world.step() {}
+    deliver(&mut world, &lost);
+    assert_eq!(marked(&mut world), ["0", "~One"]);
+    let history = world.device("bob").history("alice");
+    let shown = history.iter().find(|it| it.message_id == message_id).unwrap();
+    assert_eq!(shown.edits, 2);
+    assert_eq!(shown.reactions.iter().map(|it| it.emoji.as_str()).collect::<Vec<_>>(), ["👍"]);
+}
+
+// T64: nor does it come back with a message that was deleted while it was missing.
+#[test]
+fn t64_what_waits_for_a_missing_message_ends_with_its_deletion() {
+    let mut world = of_a_conversation();
+    let lost = lose(&mut world, "1");
+    while world.step() {}
+    let message = world.device("alice").history("bob").pop().unwrap();
+    let (to, message_id, alice) = (message.peer.clone(), message.message_id, world.account_id("alice"));
+    world.intend("alice", Intent::Edit { to: to.clone(), message_id, text: "one".to_owned() });
+    while world.step() {}
+    world.end("alice");
+    world.pass(65_000);
+    assert_eq!(world.device("bob").ask(|tx| tx.early_count(alice).unwrap()), 1);
+    world.start("alice");
+    world.intend("alice", Intent::Delete { to, message_id });
+    while world.step() {}
+    assert_eq!(world.device("bob").ask(|tx| tx.early_count(alice).unwrap()), 0);
+    deliver(&mut world, &lost);
+    world.settle();
+    assert_eq!(marked(&mut world), ["0"]);
+}
+
 // T15: late ones in any order.
 #[test]
 fn t15_late_messages_find_their_place_in_whatever_order() {

@@ -93,6 +93,21 @@ fn what_was_sent_once_more_heals_as_well() {
     assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received; 4]);
 }
 
+// C10: what was done with a message while it could not be read shows when it can.
+#[test]
+fn an_edit_waits_for_a_message_that_cannot_be_read() {
+    let mut world = of_a_conversation();
+    damage(&mut world, "damaged");
+    while world.step() {}
+    let message = world.device("alice").history("bob").pop().unwrap();
+    let (to, message_id) = (message.peer.clone(), message.message_id);
+    world.intend("alice", Intent::Edit { to, message_id, text: "mended".to_owned() });
+    while world.step() {}
+    assert_eq!(world.device("bob").history("alice").pop().unwrap().state, MessageState::Unreadable);
+    world.settle();
+    assert_eq!(world.device("bob").received("alice"), ["hello", "hello", "mended"]);
+}
+
 // C10: a device that has lost its session, and one that has lost all of them, in both directions.
 #[test]
 fn a_lost_session_heals() {
@@ -204,6 +219,31 @@ fn t21_a_flood_of_questions_is_answered_as_often_as_allowed() {
     let answers = count(&world, Opcode::SEND_DIRECT, "alice") - before;
     assert!((RESEND_QUOTA.burst as usize..30).contains(&answers), "{answers}");
     assert_eq!(world.device("bob").received("alice"), ["hello", "hello"], "nothing is shown twice");
+}
+
+// T21: questions that come faster than they are answered are answered later, not never: who asks does not ask for ever.
+#[test]
+fn t21_a_question_too_many_is_answered_later() {
+    let mut world = of_a_conversation();
+    let questions = RESEND_QUOTA.burst as usize + 4;
+    for number in 0..questions {
+        world.send("alice", "bob", &number.to_string());
+        world.settle();
+    }
+    let before = count(&world, Opcode::SEND_DIRECT, "alice");
+    let ids: Vec<MessageId> = world.device("alice").history("bob").iter().map(|it| it.message_id).collect();
+    world.end("alice");
+    for message_id in &ids[..questions] {
+        let request = ResendRequest { message_ids: vec![*message_id], after_id: None, before_id: None };
+        world.tell("bob", "alice", Body::ResendRequest(request));
+    }
+    world.start("alice");
+    while world.step() {}
+    let answers = count(&world, Opcode::SEND_DIRECT, "alice") - before;
+    assert_eq!(answers, RESEND_QUOTA.burst as usize);
+    world.pass(5 * 60_000);
+    let answers = count(&world, Opcode::SEND_DIRECT, "alice") - before;
+    assert_eq!(answers, questions);
 }
 
 // C10: what was told to one is never sent to another, whoever asks for it.

@@ -3,7 +3,7 @@
 use tacite_model::{DeviceId, MessageName, Secret, Timestamp};
 
 use super::rows::{ALICE, BOB, CAROL, message, message_id, with_vault};
-use crate::{Gap, Held, Marks, MessageState, Transaction, Unreadable};
+use crate::{Early, Gap, Held, Marks, MessageState, Transaction, Unreadable};
 
 fn name(id: u8) -> MessageName {
     MessageName { author_id: BOB, message_id: message_id(id) }
@@ -92,6 +92,34 @@ fn a_content_without_a_row_stands_behind_everything() {
         tx.mark_seen(BOB, message_id(3)).unwrap();
         tx.note_applied(name(3), Some(message_id(2))).unwrap();
         assert_eq!(tx.place_of(name(3)).unwrap(), tx.place_of(name(2)).unwrap());
+    });
+}
+
+// C4: what was kept for a message ends with it.
+#[test]
+fn what_came_early_waits_for_its_message() {
+    with_vault(|tx| {
+        let early = |id: u8, target: u8| Early {
+            name: name(id),
+            target_id: message_id(target),
+            content: Secret::new(vec![id; 10]),
+            kept_at: Timestamp::from_ms(u64::from(id)),
+        };
+        for (id, target) in [(3, 1), (2, 1), (3, 1), (4, 5), (6, 7), (8, 9)] {
+            tx.keep_early(&early(id, target)).unwrap();
+        }
+        let of_alice = MessageName { author_id: ALICE, ..name(1) };
+        assert!(tx.take_early(of_alice).unwrap().is_empty());
+        assert_eq!((tx.early_count(BOB).unwrap(), tx.early_count(ALICE).unwrap()), (5, 0));
+        let taken = tx.take_early(name(1)).unwrap();
+        assert_eq!(taken.iter().map(|it| it.name).collect::<Vec<_>>(), [name(3), name(2)]);
+        assert_eq!((taken[0].content.expose(), taken[0].kept_at), (&vec![3; 10], Timestamp::from_ms(3)));
+        assert!(tx.take_early(name(1)).unwrap().is_empty());
+        tx.wipe_message(name(5)).unwrap();
+        assert_eq!(tx.early_count(BOB).unwrap(), 2);
+        tx.forget_early_before(Timestamp::from_ms(8)).unwrap();
+        assert!(tx.take_early(name(7)).unwrap().is_empty());
+        assert_eq!(tx.take_early(name(9)).unwrap().len(), 1);
     });
 }
 

@@ -53,9 +53,10 @@ pub(in crate::engine) fn sweep(turn: &mut Turn<'_, '_>) -> Result<(), CoreError>
     Ok(())
 }
 
-/// Forgets what nobody may ask for again.
+/// Forgets what nobody may ask for again, and what waits for such messages.
 pub(in crate::engine) fn forget_old_contents(turn: &Turn<'_, '_>) -> Result<(), CoreError> {
     turn.tx.remove_sent_contents_before(turn.now.minus_ms(RESEND_MS_MAX))?;
+    turn.tx.forget_early_before(turn.now.minus_ms(RESEND_MS_MAX))?;
     Ok(())
 }
 

@@ -1,12 +1,13 @@
 //! The one way in: what a content that was opened does to the vault.
 //!
 //! Invariants: nobody changes another's message (T65); what is deleted or has disappeared does not come back, whoever sends it
-//! again (T64); what a content is about must belong to the conversation with its sender.
+//! again (T64); what a content is about must belong to the conversation with its sender; what its sender did with a message of
+//! their own that is missing, or cannot be read yet, is done when that message comes.
 
-use tacite_model::limits::{DAY_MS, EDITS_MAX};
-use tacite_model::{Expiry, ExpiryStart, MessageId, MessageName};
+use tacite_model::limits::{DAY_MS, EDITS_MAX, HELD_MESSAGES_MAX};
+use tacite_model::{Expiry, ExpiryStart, MessageId, MessageName, Secret};
 use tacite_seal::{Body, Content, Reaction};
-use tacite_vault::{Contact, Message, MessageKind, MessageState, TimerSetting};
+use tacite_vault::{Contact, Early, Message, MessageKind, MessageState, TimerSetting};
 
 use super::receipts::advance_sent;
 use crate::engine::{Turn, order};
@@ -28,6 +29,10 @@ pub(in crate::engine) fn apply(
     content: Content,
 ) -> Result<Applied, CoreError> {
     let name = MessageName { author_id: contact.account_id, message_id: content.known_id() };
+    if let Some(target_id) = missing_target(turn, contact, &content.body)? {
+        keep_early(turn, name, target_id, &content)?;
+        return Ok(Applied::Silent);
+    }
     let Content { sent_at, expiry, receipt_key, body, .. } = content;
     match body {
         Body::Text(text) => {
@@ -93,7 +98,47 @@ fn show(
         message.expires_at = Some(expires_at);
     }
     turn.tell_message_received(message, contact.handle.clone())?;
+    for early in turn.tx.take_early(name)? {
+        let content = Content::decode(early.content.expose(), early.name.message_id)
+            .map_err(|_| CoreError::Internal("a content that was kept cannot be read"))?;
+        apply(turn, contact, content)?;
+    }
     Ok(Applied::Shown)
+}
+
+/// The message of theirs that an edit or a reaction is about, if it may still come.
+fn missing_target(
+    turn: &Turn<'_, '_>,
+    contact: &Contact,
+    body: &Body,
+) -> Result<Option<MessageId>, CoreError> {
+    let author_id = contact.account_id;
+    let message_id = match body {
+        Body::Edit { message_id, .. } => *message_id,
+        Body::Reaction(Reaction { target, .. }) if target.author_id == author_id => target.message_id,
+        _ => return Ok(None),
+    };
+    let is_missing = match turn.tx.message(author_id, message_id)? {
+        Some(message) => message.state == MessageState::Unreadable && !message.deleted,
+        None => !order::is_applied(turn, MessageName { author_id, message_id })?,
+    };
+    Ok(is_missing.then_some(message_id))
+}
+
+/// Keeps a content until what it is about comes, unless too many are kept already.
+fn keep_early(
+    turn: &Turn<'_, '_>,
+    name: MessageName,
+    target_id: MessageId,
+    content: &Content,
+) -> Result<(), CoreError> {
+    if turn.tx.early_count(name.author_id)? >= HELD_MESSAGES_MAX {
+        return Ok(());
+    }
+    let mut encoded =
+        content.encode().map_err(|_| CoreError::Internal("a content that breaks its own bounds"))?;
+    let content = Secret::new(std::mem::take(&mut *encoded));
+    Ok(turn.tx.keep_early(&Early { name, target_id, content, kept_at: turn.now })?)
 }
 
 fn react(turn: &mut Turn<'_, '_>, contact: &Contact, reaction: &Reaction) -> Result<(), CoreError> {
