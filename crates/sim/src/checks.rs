@@ -6,18 +6,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tacite_core::{LinkStatus, MessageKind, MessageState, MessageView, Standing, Vault, VaultError, queries};
-use tacite_model::{Handle, MessageId};
+use tacite_model::{Handle, MessageId, Timestamp};
 
 use crate::person::NAMES;
 use crate::world::World;
 
+/// What may be told where a message can come later than five turns of the conversation: its keys are gone by then. It is asked for
+/// again, and no line may stay.
+const MESSAGE_UNREADABLE: &str = "message-unreadable";
 /// What may be told where single frames get lost.
 const MESSAGES_MISSING: &str = "messages-missing";
 /// What may be told where frames come twice: device and server count them.
 const VAULT_RESTORED: &str = "vault-restored";
 /// What may be told in a world in which an old copy of a vault came back.
 const TOLD_AFTER_RESTORING: [&str; 4] =
-    [VAULT_RESTORED, "message-unreadable", "asked-too-often", MESSAGES_MISSING];
+    [VAULT_RESTORED, MESSAGE_UNREADABLE, "asked-too-often", MESSAGES_MISSING];
+/// How often a device asks for a message that it could not read.
+const ASKS_MAX: u32 = 3;
 /// Messages of one conversation that are looked at: more than there ever are.
 const HISTORY_MAX: u32 = 100_000;
 
@@ -47,6 +52,11 @@ impl World {
             let is_stale = person.vault.transaction().and_then(|tx| tx.are_keys_stale());
             if !is_stale.is_ok_and(|stale| !stale) {
                 return Some(format!("{name} has not replaced its keys"));
+            }
+            match asks_on(&mut person.vault) {
+                Ok(false) => {}
+                Ok(true) => return Some(format!("{name} asks for what could not be read")),
+                Err(error) => return Some(format!("the vault of {name} cannot be read: {error}")),
             }
             for peer in &handles {
                 match waiting(&mut person.vault, peer) {
@@ -103,6 +113,7 @@ impl World {
     fn may_be_told(&self, word: &str) -> bool {
         (self.truth.was_restored() && TOLD_AFTER_RESTORING.contains(&word))
             || (self.hostile.is_on() && word == MESSAGES_MISSING)
+            || (self.hostile.delays_messages() && word == MESSAGE_UNREADABLE)
             || (self.hostile.doubles > 0 && word == VAULT_RESTORED)
     }
 
@@ -155,9 +166,7 @@ impl World {
         for row in &sent {
             let Some(came) = arrived.get(&row.message_id) else { continue };
             let difference = difference(row, came);
-            // What was done with a message while it was missing found nothing, and the person was told that it was.
-            let was_missing = came.marks.late && ["edited", "reactions"].contains(&difference);
-            if !difference.is_empty() && !was_missing && !self.truth.was_restored() {
+            if !difference.is_empty() && !self.truth.was_restored() {
                 faults.push(format!("{way}: message {} differs: {difference}", number(came)));
             }
         }
@@ -185,6 +194,13 @@ fn waiting(vault: &mut Vault, peer: &Handle) -> Result<Waiting, VaultError> {
     let Some(contact) = tx.contact_by_handle(peer)? else { return Ok(Waiting { is_queued: false, held: 0 }) };
     let is_queued = tx.outbox_after(contact.account_id, 0)?.is_some();
     Ok(Waiting { is_queued, held: tx.held_count(contact.account_id)? })
+}
+
+/// Whether somebody will ask once more for a message that could not be read. After the third time nobody waits for an answer.
+fn asks_on(vault: &mut Vault) -> Result<bool, VaultError> {
+    let at_any_time = Timestamp::from_ms(u64::MAX);
+    let unreadable = vault.transaction()?.unreadable_due(at_any_time, HISTORY_MAX as usize)?;
+    Ok(unreadable.iter().any(|unreadable| unreadable.asks < ASKS_MAX))
 }
 
 /// A conversation, from the vault.

@@ -40,6 +40,11 @@ impl Hostile {
     pub(crate) const fn is_on(self) -> bool {
         self.drops + self.doubles + self.reorders > 0
     }
+
+    /// Whether a message may come when later ones have long been answered.
+    pub(crate) const fn delays_messages(self) -> bool {
+        self.drops + self.reorders > 0
+    }
 }
 
 /// Something that happens.
