@@ -156,7 +156,6 @@ mod tests {
         assert_eq!(frames.len(), count as usize);
         let mut club = Club::default();
         let person = Person::new(person::open(&path).unwrap()).unwrap();
-        club.server.add(person.account_id, REGISTRATION_ID, person.identity_key);
         club.server.let_wait(person.account_id, frames.into_iter());
         club.add(person).unwrap();
         assert_eq!(club.received, count);

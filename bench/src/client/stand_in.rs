@@ -43,13 +43,13 @@ struct Account {
 }
 
 impl StandIn {
-    /// Adds an account, whose key is in Signal's encoding.
+    /// Adds an account, whose key is in Signal's encoding. What waits for it already goes on waiting.
     pub(super) fn add(&mut self, account_id: AccountId, registration_id: u32, identity_key: [u8; 33]) {
-        let identity_key = identity_key.to_vec();
-        self.accounts.insert(account_id, Account { registration_id, identity_key, ..Account::default() });
+        let account = self.accounts.entry(account_id).or_default();
+        (account.registration_id, account.identity_key) = (registration_id, identity_key.to_vec());
     }
 
-    /// Lets messages wait for an account that was added, behind those that wait already.
+    /// Lets messages wait for an account, behind those that wait already.
     pub(super) fn let_wait(&mut self, account_id: AccountId, messages: impl Iterator<Item = Frame>) {
         self.accounts.entry(account_id).or_default().waiting.extend(messages);
     }
