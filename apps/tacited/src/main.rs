@@ -44,9 +44,10 @@ fn main() -> ExitCode {
 /// With one core, one thread: handing tasks from one to another costs, and gains nothing.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     let has_one_core = std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
-    let mut builder = match has_one_core {
-        true => tokio::runtime::Builder::new_current_thread(),
-        false => tokio::runtime::Builder::new_multi_thread(),
+    let mut builder = if has_one_core {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
     };
     builder.enable_all().build()
 }

@@ -15,7 +15,7 @@ use tacite_wire::{Frame, HEADER_BYTES, Header, Opcode, Status};
 use tokio::sync::mpsc;
 
 use crate::event::{Due, Happening};
-use crate::person::NAMES;
+use crate::person::{Compared, NAMES};
 use crate::plan::Hostile;
 use crate::transport::{Post, Transport};
 use crate::world::World;
@@ -217,8 +217,7 @@ impl World {
                 };
                 let header = frame.header;
                 if header.opcode == Opcode::SYNC && header.status == Status::FINISHED {
-                    self.people[person].is_uncounted = false;
-                    self.people[person].is_old_unheard = false;
+                    self.people[person].compared = Compared::Well;
                 }
                 self.tell(format_args!(
                     "server → {}: {} {} {} {}",

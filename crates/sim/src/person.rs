@@ -41,11 +41,19 @@ pub(crate) struct Person {
     /// After how many more inputs to die how.
     crash: Option<(u64, Crash)>,
     pub(crate) backup: Option<Vec<u8>>,
-    /// The server was killed, perhaps before it wrote how far this vault was, and has not heard it since: that an older copy
-    /// would be noticed now, nobody promises.
-    pub(crate) is_uncounted: bool,
-    /// An old copy has come back, and the server has not compared it yet.
-    pub(crate) is_old_unheard: bool,
+    pub(crate) compared: Compared,
+}
+
+/// Whether the server can notice that an old copy is in place of a vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compared {
+    /// It can.
+    Well,
+    /// It was killed, perhaps before it wrote how far this vault was, and has not heard it since: that an older copy would be
+    /// noticed now, nobody promises.
+    Forgotten,
+    /// An old copy has come back, and it has not heard it yet.
+    Old,
 }
 
 /// The people of all worlds.
@@ -70,8 +78,7 @@ impl Person {
             requests: 0,
             crash: None,
             backup: None,
-            is_uncounted: false,
-            is_old_unheard: false,
+            compared: Compared::Well,
         }
     }
 }
@@ -337,12 +344,14 @@ impl World {
     /// The old copy comes back in place of the vault.
     fn restore(&mut self, index: usize) {
         let person = &self.people[index];
-        let Some(bytes) = person.backup.clone().filter(|_| !person.is_uncounted) else { return };
+        let Some(bytes) = person.backup.clone().filter(|_| person.compared != Compared::Forgotten) else {
+            return;
+        };
         self.stop(index);
         match Vault::from_snapshot(&bytes) {
             Ok(vault) => {
                 let old = std::mem::replace(&mut self.people[index].vault, vault);
-                self.people[index].is_old_unheard = true;
+                self.people[index].compared = Compared::Old;
                 self.note_restored(index, old);
             }
             Err(error) => self.wrong(format!("a vault cannot be put back: {error}")),

@@ -17,7 +17,7 @@ use crate::depot::Trips;
 use crate::dice::Dice;
 use crate::event::{Agenda, Due, Happening};
 use crate::net::Net;
-use crate::person::Person;
+use crate::person::{Compared, Person};
 use crate::plan::{Hostile, Plan};
 use crate::plant::Plant;
 use crate::server::{Server, Stores};
@@ -233,7 +233,7 @@ impl World {
     pub(crate) fn crash_server(&mut self, down_ms: u64, clock_ms: i64) {
         // What a server knows in memory only, because its disk takes nothing, goes with it: an old copy that it has not heard yet
         // would be one nobody notices.
-        let is_spared = self.people.iter().any(|person| person.is_old_unheard);
+        let is_spared = self.people.iter().any(|person| person.compared == Compared::Old);
         if self.server.node().is_none() || is_spared {
             return;
         }
@@ -242,7 +242,7 @@ impl World {
         self.cut_all();
         self.fail_trips(None);
         for person in &mut self.people {
-            person.is_uncounted = true;
+            person.compared = Compared::Forgotten;
         }
         self.after(down_ms, Happening::ServerStart(clock_ms));
     }
