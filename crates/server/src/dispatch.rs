@@ -115,7 +115,10 @@ async fn handle<P: Parts>(hub: &Arc<Hub<P>>, session: &mut Session, frame: Frame
         Needs::Scope(scope) if session.identity()?.scopes.allows(scope) => {}
         Needs::Scope(_) => return Err(Code::FORBIDDEN.into()),
     }
-    hub.shedding.admit(opcode)?;
+    if let Err(refusal) = hub.shedding.admit(opcode) {
+        hub.count_refused(session, &frame);
+        return Err(refusal);
+    }
     (command.handler)(hub, session, frame, now).await
 }
 

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use tacite_accounts::{AccountsError, Generation};
 use tacite_router::DeviceKey;
+use tacite_wire::proto::RequestUploads;
+use tacite_wire::{Frame, Opcode};
 
 use crate::hub::{Hub, Parts, lock};
 use crate::session::Session;
@@ -65,6 +67,18 @@ impl<P: Parts> Hub<P> {
         if let Some(told) = &mut session.generation {
             told.grown = told.grown.saturating_add(by as u64);
             self.generations.raise(device, told.generation.saturating_add(told.grown));
+        }
+    }
+
+    /// A frame is refused without a look at it: what its device has counted is counted all the same.
+    pub(crate) fn count_refused(&self, session: &mut Session, frame: &Frame) {
+        let by = match frame.header.opcode {
+            Opcode::SEND_DIRECT => Ok(1),
+            Opcode::REQUEST_UPLOADS => frame.read::<RequestUploads>().map(|body| body.uploads.len()),
+            _ => return,
+        };
+        if let (Ok(by), Ok(device)) = (by, session.device()) {
+            self.grow_generation(session, device, by);
         }
     }
 

@@ -21,15 +21,16 @@ pub(crate) async fn request<P: Parts>(
 ) -> Handled {
     let sender = session.device()?;
     let sender_id = sender.account_id;
-    if !hub.is_split() {
-        return Err(Code::OTHER_MODE.into());
-    }
-    hub.meters.uploads.admit(sender_id, now)?;
     let body: RequestUploads = frame.read()?;
     if body.uploads.len() > UPLOADS_PER_FRAME_MAX {
         return Err(Code::BODY_UNREADABLE.into());
     }
+    // Whatever becomes of it: the device has counted it.
     hub.grow_generation(session, sender, body.uploads.len());
+    if !hub.is_split() {
+        return Err(Code::OTHER_MODE.into());
+    }
+    hub.meters.uploads.admit(sender_id, now)?;
     let expires_at = now.plus_ms(UPLOAD_PERMIT_MS);
     let mut permits = Vec::with_capacity(body.uploads.len());
     for upload in &body.uploads {

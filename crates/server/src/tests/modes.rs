@@ -71,6 +71,37 @@ async fn t18_a_generation_grows_with_uploads() {
     assert_eq!(page.known_generation, 11);
 }
 
+// T18: the device has counted what the server refuses, because too much came or too little is free.
+#[tokio::test]
+async fn t18_a_generation_grows_with_what_is_refused() {
+    let delivery = Delivery { mode: DeliveryMode::Split, ..Delivery::default() };
+    let world = World::with_policy(Policy { max_messages_per_sec: 5, delivery, ..policy() }).await;
+    let (mut alice, bob) = alice_and_bob(&world).await;
+    let sync = proto::Sync { since: None, generation: 10 };
+    alice.ask(Opcode::SYNC, &sync).await;
+    let message = alice.fresh_id();
+    let uploads = proto::RequestUploads { uploads: vec![upload(message, bob.account_id)] };
+    let mut counted = 0;
+    loop {
+        counted += 1;
+        if alice.ask(Opcode::REQUEST_UPLOADS, &uploads).await.header.code == Code::TOO_FAST {
+            break;
+        }
+    }
+    let free = |disk_bytes| crate::settings::Free { memory_bytes: u64::MAX, disk_bytes };
+    world.hub.shedding.look(free(0), free(1000));
+    let envelope = alice.envelope(bob.account_id, b"sealed");
+    for answer in
+        [alice.ask(Opcode::REQUEST_UPLOADS, &uploads).await, alice.ask(Opcode::SEND_DIRECT, &envelope).await]
+    {
+        assert_eq!(answer.header.code, Code::UNAVAILABLE);
+        counted += 1;
+    }
+    let mut again = Peer::again(&world, &alice).await;
+    let page: proto::SyncPage = again.ask(Opcode::SYNC, &sync).await.read().unwrap();
+    assert_eq!(page.known_generation, 10 + counted);
+}
+
 // E3, T82: frames name the body; when the recipient has it, the depot has it no more.
 #[tokio::test]
 async fn t82_in_split_mode_frames_hold_metadata_and_bodies_go_when_they_were_received() {
