@@ -1,7 +1,8 @@
 //! The clock of frames that wait for company ([`crate::link`]): one for all links. Each link's own timer would have to be earlier
 //! than the one before, and each of those wakes the thread that sleeps for timers.
 //!
-//! Invariant: who waits is woken within two milliseconds, as long as [`Company::run`] runs.
+//! Invariant: who waits is woken by the first tick after the time has come, as long as [`Company::run`] runs; a tick comes a millisecond
+//! or two after somebody began to wait.
 
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-/// How long a frame waits for company: each write costs more than all else that is done for a frame, and of a message that is
-/// acknowledged at once both answers leave in one.
+/// How long a frame waits for company: writing is the dearest part of a frame's way, and of a message that is acknowledged at
+/// once both answers leave in one write.
 pub(crate) const COMPANY: Duration = Duration::from_millis(1);
 
 /// See the module.
