@@ -36,10 +36,10 @@ impl World {
             return Some(String::from("somebody waits for the depot"));
         }
         let handles: Vec<Handle> = self.people.iter().map(|person| person.handle.clone()).collect();
-        // Who lost a message with the vault may have got it again under another name.
-        let was_restored = self.truth.was_restored();
-        let is_open =
-            |state: MessageState| !(is_settled(state) || was_restored && state == MessageState::Sent);
+        // A device that takes itself for an old copy sends again, under other names, what may be there: nobody is told of that.
+        let sent_again = self.truth.notices.iter().any(|(_, word)| *word == VAULT_RESTORED);
+        let sent_again = sent_again || self.truth.was_restored();
+        let is_open = |state: MessageState| !(is_settled(state) || sent_again && state == MessageState::Sent);
         for (person, name) in self.people.iter_mut().zip(NAMES) {
             if person.core.link() != LinkStatus::Level {
                 return Some(format!("{name} is not level: {:?}", person.core.link()));
