@@ -44,8 +44,8 @@ impl Transaction<'_> {
     /// Wipes a message out and leaves its row, which says that it was deleted.
     pub fn wipe_message(&self, name: MessageName) -> Result<(), VaultError> {
         self.erase_what_hangs_on(name)?;
-        let sql = "UPDATE messages SET text = '', deleted = 1, edits = 0, reply_author_id = x'', reply_id = x'' \
-            WHERE sender_id = ?1 AND message_id = ?2";
+        let sql = "UPDATE messages SET text = '', deleted = 1, edits = 0, edited_at_ms = 0, reply_author_id = x'', \
+            reply_id = x'' WHERE sender_id = ?1 AND message_id = ?2";
         self.execute(sql, &[name.author_id.as_bytes(), name.message_id.as_bytes()])?;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Messages, and the ids of all that were ever received.
 //!
 //! Invariants: (sender, message id) is stored once and its state never steps back; an id stays seen when its message is
-//! deleted.
+//! deleted; the text of an edited message is that of its newest edit, in whichever order they come.
 
 use rusqlite::Row;
 use tacite_model::{AccountId, Expiry, MessageId, MessageName, Secret, Timestamp};
@@ -160,10 +160,27 @@ impl Transaction<'_> {
         Ok(Some(message))
     }
 
-    /// Puts another text into the place of a message's.
-    pub fn edit_message(&self, name: MessageName, text: &str) -> Result<(), VaultError> {
-        let sql = "UPDATE messages SET text = ?3, edits = edits + 1 WHERE sender_id = ?1 AND message_id = ?2";
-        self.execute(sql, &[name.author_id.as_bytes(), name.message_id.as_bytes(), &text])?;
+    /// When an edit made now must claim to be made, to count as the newest of its message.
+    pub fn next_edit_at(&self, name: MessageName, now: Timestamp) -> Result<Timestamp, VaultError> {
+        let sql = "SELECT edited_at_ms FROM messages WHERE sender_id = ?1 AND message_id = ?2";
+        let newest = self.first(sql, &[name.author_id.as_bytes(), name.message_id.as_bytes()], |row| {
+            column::time(row, "edited_at_ms")
+        })?;
+        Ok(newest.map_or(now, |newest| now.max(newest.plus_ms(1))))
+    }
+
+    /// Counts an edit, and puts its text into the place of the message's, unless that is of a newer edit. `edited_at` is the
+    /// author's word; of equal ones the one that comes last counts.
+    pub fn edit_message(
+        &self,
+        name: MessageName,
+        text: &str,
+        edited_at: Timestamp,
+    ) -> Result<(), VaultError> {
+        let sql = "UPDATE messages SET edits = edits + 1, text = iif(edited_at_ms <= ?4, ?3, text), \
+            edited_at_ms = max(edited_at_ms, ?4) WHERE sender_id = ?1 AND message_id = ?2";
+        let edited_at = column::time_value(edited_at);
+        self.execute(sql, &[name.author_id.as_bytes(), name.message_id.as_bytes(), &text, &edited_at])?;
         self.note_erased();
         Ok(())
     }

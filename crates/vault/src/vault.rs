@@ -113,6 +113,7 @@ fn configure(connection: &Connection) -> Result<(), VaultError> {
 #[cfg(test)]
 mod tests {
     use rusqlite::StatementStatus;
+    use tacite_model::{AccountId, MessageId, MessageName, Timestamp};
 
     use super::*;
 
@@ -126,5 +127,33 @@ mod tests {
             assert!(!statement.exists([value, value]).unwrap());
         }
         assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+    }
+
+    #[test]
+    fn what_was_edited_and_reacted_to_before_times_were_kept_gives_way_to_anything_newer() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        embedded::migrations::runner()
+            .set_target(refinery::Target::Version(10))
+            .run(&mut connection)
+            .unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO messages (sender_id, message_id, peer_id, outgoing, text, sent_at_ms, stored_at_ms, state, edits) \
+                 VALUES (zeroblob(16), zeroblob(16), zeroblob(16), 0, 'edited', 1, 1, 'received', 1); \
+                 INSERT INTO reactions VALUES (zeroblob(16), zeroblob(16), zeroblob(16), '👍');",
+            )
+            .unwrap();
+        let mut vault = Vault::prepare(connection).unwrap();
+        let tx = vault.transaction().unwrap();
+        let (id, now) = (AccountId::from_bytes([0; 16]), Timestamp::from_ms(5));
+        let name = MessageName { author_id: id, message_id: MessageId::from_bytes([0; 16]) };
+        assert_eq!(tx.reactions(name).unwrap()[0].emoji, "👍");
+        assert_eq!(tx.next_reaction_at(name, id, now).unwrap(), now);
+        assert!(tx.set_reaction(name, id, "🎉", now).unwrap());
+        assert_eq!(tx.next_edit_at(name, now).unwrap(), now);
+        tx.edit_message(name, "newer", now).unwrap();
+        let message = tx.message(id, name.message_id).unwrap().unwrap();
+        assert_eq!((message.text.as_str(), message.edits), ("newer", 2));
+        assert_eq!(tx.reactions(name).unwrap()[0].emoji, "🎉");
     }
 }

@@ -44,7 +44,7 @@ fn left(world: &mut World) -> (usize, usize) {
 }
 
 /// Everybody's clock is set; the drivers notice.
-fn set_clock(world: &mut World, now: Timestamp) {
+pub(crate) fn set_clock(world: &mut World, now: Timestamp) {
     world.now = now;
     world.input("alice", Input::Timer);
     world.input("bob", Input::Timer);

@@ -11,24 +11,24 @@ use crate::server::Mischief;
 use crate::world::World;
 
 /// Alice's message to bob, taken on its way to him by a server that claims to hold it.
-fn lose(world: &mut World, text: &str) -> Frame {
+pub(crate) fn lose(world: &mut World, text: &str) -> Frame {
     world.send("alice", "bob", text);
     take_away(world)
 }
 
-fn take_away(world: &mut World) -> Frame {
+pub(crate) fn take_away(world: &mut World) -> Frame {
     let push = world.intercept("bob", Opcode::DIRECT_RECEIVED);
     let alice = world.account_id("alice");
     world.server.swallow((alice, push.header.message_id));
     push
 }
 
-fn deliver(world: &mut World, push: &Frame) {
+pub(crate) fn deliver(world: &mut World, push: &Frame) {
     world.input("bob", Input::Frame(push.clone()));
 }
 
 /// Alice and bob, who have written to each other.
-fn of_a_conversation() -> World {
+pub(crate) fn of_a_conversation() -> World {
     let mut world = World::of_contacts();
     world.send("alice", "bob", "0");
     world.settle();

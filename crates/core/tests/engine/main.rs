@@ -25,6 +25,8 @@ mod lively;
 #[cfg(test)]
 mod modes;
 #[cfg(test)]
+mod newest;
+#[cfg(test)]
 mod old_copies;
 #[cfg(test)]
 mod outbox;

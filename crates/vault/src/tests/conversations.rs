@@ -5,6 +5,9 @@ use tacite_model::{Expiry, ExpiryStart, MessageName, Secret, Timestamp};
 use super::rows::{ALICE, BOB, CAROL, message, message_id, with_vault};
 use crate::{Message, MessageKind, MessageState, Reaction, SentContent, Settings, TimerSetting, Transaction};
 
+/// All orders in which three can come.
+const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+
 fn name(id: u8) -> MessageName {
     MessageName { author_id: ALICE, message_id: message_id(id) }
 }
@@ -65,11 +68,32 @@ fn only_the_newest_text_of_an_edited_message_is_kept() {
     with_vault(|tx| {
         tx.add_message(&message(1, MessageState::Sent)).unwrap();
         for (count, text) in [(1, "first"), (2, "second")] {
-            tx.edit_message(name(1), text).unwrap();
+            tx.edit_message(name(1), text, at(5)).unwrap();
             let edited = stored(tx, 1).unwrap();
             assert_eq!((edited.text.as_str(), edited.edits), (text, count));
         }
     });
+}
+
+// T15
+#[test]
+fn t15_the_newest_edit_counts_in_whichever_order_they_come() {
+    let edits = [("one", 10), ("two", 11), ("three", 12)];
+    for order in ORDERS {
+        with_vault(|tx| {
+            tx.add_message(&message(1, MessageState::Sent)).unwrap();
+            assert_eq!(tx.next_edit_at(name(1), at(5)).unwrap(), at(5));
+            for (count, index) in order.into_iter().enumerate() {
+                let (text, ms) = edits[index];
+                tx.edit_message(name(1), text, at(ms)).unwrap();
+                assert_eq!(stored(tx, 1).unwrap().edits as usize, count + 1);
+            }
+            assert_eq!(stored(tx, 1).unwrap().text, "three", "{order:?}");
+            assert_eq!(tx.next_edit_at(name(1), at(5)).unwrap(), at(13));
+            assert_eq!(tx.next_edit_at(name(1), at(50)).unwrap(), at(50));
+            assert_eq!(tx.next_edit_at(name(2), at(5)).unwrap(), at(5));
+        });
+    }
 }
 
 #[test]
@@ -115,16 +139,43 @@ fn what_was_told_long_ago_is_forgotten_unless_it_is_in_the_outbox() {
 fn a_person_reacts_once_to_a_message() {
     with_vault(|tx| {
         let reaction = |reactor_id, emoji: &str| Reaction { reactor_id, emoji: emoji.to_owned() };
-        assert!(!tx.set_reaction(name(1), BOB, "").unwrap());
-        assert!(tx.set_reaction(name(1), BOB, "👍").unwrap());
-        assert!(!tx.set_reaction(name(1), BOB, "👍").unwrap());
-        assert!(tx.set_reaction(name(1), ALICE, "🎉").unwrap());
-        assert!(tx.set_reaction(name(1), BOB, "👎").unwrap());
+        let react = |reactor_id, emoji| tx.set_reaction(name(1), reactor_id, emoji, at(5)).unwrap();
+        assert!(!react(BOB, ""));
+        assert!(react(BOB, "👍"));
+        assert!(!react(BOB, "👍"));
+        assert!(react(ALICE, "🎉"));
+        assert!(react(BOB, "👎"));
         assert_eq!(tx.reactions(name(1)).unwrap(), [reaction(ALICE, "🎉"), reaction(BOB, "👎")]);
-        assert!(tx.set_reaction(name(1), BOB, "").unwrap());
+        assert!(react(BOB, ""));
         assert_eq!(tx.reactions(name(1)).unwrap(), [reaction(ALICE, "🎉")]);
         assert!(tx.reactions(name(2)).unwrap().is_empty());
     });
+}
+
+// T15
+#[test]
+fn t15_the_newest_reaction_of_a_person_counts_in_whichever_order_they_come() {
+    for (emoji, order) in [["👍", "🎉", "👎"], ["👍", "", "🎉"], ["👍", "🎉", ""]]
+        .into_iter()
+        .flat_map(|it| ORDERS.map(|order| (it, order)))
+    {
+        with_vault(|tx| {
+            assert_eq!(tx.next_reaction_at(name(1), BOB, at(5)).unwrap(), at(5));
+            for index in order {
+                let shown = |tx: &Transaction<'_>| tx.reactions(name(1)).unwrap();
+                let (before, ms) = (shown(tx), 10 + index as u64);
+                let changed = tx.set_reaction(name(1), BOB, emoji[index], at(ms)).unwrap();
+                assert_eq!(changed, shown(tx) != before, "{order:?}");
+            }
+            let newest: Vec<_> = tx.reactions(name(1)).unwrap().into_iter().map(|it| it.emoji).collect();
+            let expected: Vec<_> = [emoji[2]].into_iter().filter(|emoji| !emoji.is_empty()).collect();
+            assert_eq!(newest, expected, "{order:?}");
+            assert_eq!(tx.next_reaction_at(name(1), BOB, at(5)).unwrap(), at(13));
+            assert_eq!(tx.next_reaction_at(name(1), BOB, at(50)).unwrap(), at(50));
+            assert_eq!(tx.next_reaction_at(name(1), ALICE, at(5)).unwrap(), at(5));
+            assert_eq!(tx.next_reaction_at(name(2), BOB, at(5)).unwrap(), at(5));
+        });
+    }
 }
 
 #[test]
@@ -167,7 +218,7 @@ fn the_latest_timer_counts_in_whichever_order_they_come() {
         set_by,
     };
     let settings = [setting(1, 10, ALICE), setting(2, 10, BOB), setting(3, 9, BOB)];
-    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+    for order in ORDERS {
         with_vault(|tx| {
             for index in order {
                 tx.set_timer(BOB, settings[index]).unwrap();
@@ -220,7 +271,7 @@ fn a_deadline_only_comes_nearer() {
 /// A message, its edit, a reaction to it and the deletion of another, all of them told and in the outbox.
 fn talk(tx: &Transaction<'_>) {
     tx.add_message(&message(1, MessageState::Sent)).unwrap();
-    tx.set_reaction(name(1), BOB, "👍").unwrap();
+    tx.set_reaction(name(1), BOB, "👍", at(5)).unwrap();
     for (id, subject) in [(1, Some(name(1))), (2, Some(name(1))), (3, None), (4, Some(name(7)))] {
         tx.add_sent_content(&sent(id, subject, 10)).unwrap();
         tx.enqueue(message_id(id), BOB).unwrap();
@@ -265,7 +316,7 @@ fn of_what_was_sent_again_nothing_at_all_is_left() {
 fn a_wiped_message_says_that_it_was_deleted_and_nothing_else() {
     with_vault(|tx| {
         talk(tx);
-        tx.edit_message(name(1), "another").unwrap();
+        tx.edit_message(name(1), "another", at(5)).unwrap();
         tx.wipe_message(name(1)).unwrap();
         let left = stored(tx, 1).unwrap();
         assert_eq!((left.text.as_str(), left.deleted, left.edits, left.reply_to), ("", true, 0, None));

@@ -105,7 +105,7 @@ fn what_was_erased_stands_in_no_page_of_the_files() {
         tx.add_message(&text(1, canaries[0])).unwrap();
         tx.add_sent_content(&told(1, Some(name(1)), canaries[1])).unwrap();
         tx.add_sent_content(&told(2, Some(name(1)), canaries[2])).unwrap();
-        tx.set_reaction(name(1), BOB, canaries[3]).unwrap();
+        tx.set_reaction(name(1), BOB, canaries[3], Timestamp::from_ms(5)).unwrap();
         tx.add_message(&text(2, "what stays")).unwrap();
     });
     assert!(canaries.iter().all(|canary| files.hold(canary)));
@@ -129,7 +129,7 @@ fn what_was_deleted_or_edited_stands_in_no_page_of_the_files() {
     });
     files.commit(|tx| {
         tx.wipe_message(name(1)).unwrap();
-        tx.edit_message(name(2), "second").unwrap();
+        tx.edit_message(name(2), "second", Timestamp::from_ms(5)).unwrap();
         tx.wipe_message(name(3)).unwrap();
         tx.remove_sent_contents_before(Timestamp::from_ms(11)).unwrap();
     });

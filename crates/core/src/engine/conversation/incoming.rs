@@ -2,10 +2,15 @@
 //!
 //! Invariants: nobody changes another's message (T65); what is deleted or has disappeared does not come back, whoever sends it
 //! again (T64); what a content is about must belong to the conversation with its sender; what its sender did with a message of
-//! their own that is missing, or cannot be read yet, is done when that message comes.
+//! their own that is missing, or cannot be read yet, is done when that message comes; of several edits of a message, and of several
+//! reactions of a person to it, the newest counts, in whichever order they come.
+//!
+//! The newest is the one with the latest time inside its content: no server can change that, and whoever edits or reacts takes a
+//! later one than before, whatever their clock shows (`wishes`). The chain of contents would not do: it has holes where contents are
+//! missing, and whoever drops enough of them can have a hole forgotten. Nor would a number: two copies of a vault give it twice.
 
 use tacite_model::limits::{DAY_MS, EDITS_MAX, HELD_MESSAGES_MAX};
-use tacite_model::{Expiry, ExpiryStart, MessageId, MessageName, Secret};
+use tacite_model::{Expiry, ExpiryStart, MessageId, MessageName, Secret, Timestamp};
 use tacite_seal::{Body, Content, Reaction};
 use tacite_vault::{Contact, Early, Message, MessageKind, MessageState, TimerSetting};
 
@@ -44,8 +49,8 @@ pub(in crate::engine) fn apply(
                 receipt_key.as_bytes(),
             );
         }
-        Body::Reaction(reaction) => react(turn, contact, &reaction)?,
-        Body::Edit { message_id, text } => edit(turn, MessageName { message_id, ..name }, &text)?,
+        Body::Reaction(reaction) => react(turn, contact, &reaction, sent_at)?,
+        Body::Edit { message_id, text } => edit(turn, MessageName { message_id, ..name }, &text, sent_at)?,
         Body::Deletion { message_id } => delete(turn, MessageName { message_id, ..name })?,
         Body::Timer(timer) => {
             let message = Message { sent_at, ..incoming(turn, name, String::new()) };
@@ -141,13 +146,18 @@ fn keep_early(
     Ok(turn.tx.keep_early(&Early { name, target_id, content, kept_at: turn.now })?)
 }
 
-fn react(turn: &mut Turn<'_, '_>, contact: &Contact, reaction: &Reaction) -> Result<(), CoreError> {
+fn react(
+    turn: &mut Turn<'_, '_>,
+    contact: &Contact,
+    reaction: &Reaction,
+    sent_at: Timestamp,
+) -> Result<(), CoreError> {
     let target = reaction.target;
     let Some(message) = turn.tx.message(target.author_id, target.message_id)? else { return Ok(()) };
     if message.peer_id != contact.account_id || !is_alterable(&message) {
         return Ok(());
     }
-    if turn.tx.set_reaction(target, contact.account_id, &reaction.emoji)? {
+    if turn.tx.set_reaction(target, contact.account_id, &reaction.emoji, sent_at)? {
         turn.tell_message_changed(message)?;
     }
     Ok(())
@@ -165,13 +175,14 @@ fn note_read(turn: &mut Turn<'_, '_>, contact: &Contact, message_ids: &[MessageI
     Ok(())
 }
 
-/// `name` bears the content's sender as its author, so nobody can edit what another wrote.
-fn edit(turn: &mut Turn<'_, '_>, name: MessageName, text: &str) -> Result<(), CoreError> {
+/// `name` bears the content's sender as its author, so nobody can edit what another wrote. One that is older than what is shown
+/// only counts.
+fn edit(turn: &mut Turn<'_, '_>, name: MessageName, text: &str, sent_at: Timestamp) -> Result<(), CoreError> {
     let Some(message) = turn.tx.message(name.author_id, name.message_id)? else { return Ok(()) };
     if !is_alterable(&message) || message.edits >= EDITS_MAX {
         return Ok(());
     }
-    turn.tx.edit_message(name, text)?;
+    turn.tx.edit_message(name, text, sent_at)?;
     turn.tell_changed(name)
 }
 

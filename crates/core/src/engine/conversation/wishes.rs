@@ -1,6 +1,7 @@
 //! What a person wants of a conversation, done in the vault at once; whom it concerns hears of it through the outbox.
 //!
-//! Invariant: a wish is carried out entirely or not at all.
+//! Invariants: a wish is carried out entirely or not at all; what replaces something earlier of the same person bears a later time,
+//! whatever the clock shows, so that everybody agrees which of them is the newest.
 
 use tacite_model::limits::{EDITS_MAX, REACTION_BYTES_MAX, TEXT_BYTES_MAX};
 use tacite_model::{Expiry, Handle, MessageId, MessageName};
@@ -80,9 +81,10 @@ fn react(turn: &mut Turn<'_, '_>, to: &MessageRef, emoji: String) -> Done {
         return Ok(Err(Problem::message_unknown()));
     };
     let own_id = turn.account()?.account_id;
-    if turn.tx.set_reaction(message.name(), own_id, &emoji)? {
+    let set_at = turn.tx.next_reaction_at(message.name(), own_id, turn.clock)?;
+    if turn.tx.set_reaction(message.name(), own_id, &emoji, set_at)? {
         let reaction = Reaction { target: message.name(), emoji };
-        queue_content(turn, contact.account_id, Body::Reaction(reaction))?;
+        queue_content_of(turn, contact.account_id, Body::Reaction(reaction), set_at)?;
         turn.tell_message_changed(message)?;
     }
     Ok(Ok(Outcome::Done))
@@ -102,8 +104,9 @@ fn edit(turn: &mut Turn<'_, '_>, to: &Handle, message_id: MessageId, text: Strin
     if message.edits >= EDITS_MAX {
         return Ok(Err(Problem::edits_used_up()));
     }
-    turn.tx.edit_message(message.name(), &text)?;
-    queue_content(turn, contact.account_id, Body::Edit { message_id, text })?;
+    let edited_at = turn.tx.next_edit_at(message.name(), turn.clock)?;
+    turn.tx.edit_message(message.name(), &text, edited_at)?;
+    queue_content_of(turn, contact.account_id, Body::Edit { message_id, text }, edited_at)?;
     turn.tell_changed(message.name())?;
     Ok(Ok(Outcome::Done))
 }
