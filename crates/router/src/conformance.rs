@@ -146,7 +146,14 @@ async fn a_queue_keeps_its_order_and_takes_nothing_twice(store: &impl Store) {
     }
     assert_eq!(store.enqueue(entry(1), NOW).await.unwrap(), Enqueued::Waiting);
     let stolen = Entry { key: MessageKey { sender_id: CAROL, ..key(1) }, ..entry(1) };
-    assert_eq!(store.enqueue(stolen, NOW).await.unwrap(), Enqueued::IdInUse);
+    assert_eq!(store.enqueue(stolen.clone(), NOW).await.unwrap(), Enqueued::IdInUse);
+    let second_device = DeviceKey { device_id: DeviceId::try_from(2_u32).unwrap(), ..BOBS_DEVICE };
+    for (entry, outcome) in [(stolen, Enqueued::IdInUse), (entry(1), Enqueued::Waiting)] {
+        let there = Entry { recipient: second_device, ..entry };
+        assert_eq!(store.enqueue(there, NOW).await.unwrap(), outcome);
+    }
+    let there = store.waiting(second_device, 0, 10).await.unwrap();
+    assert_eq!(there.iter().map(|row| row.key).collect::<Vec<_>>(), [key(1)]);
 
     let waiting = store.waiting(BOBS_DEVICE, 0, 2).await.unwrap();
     assert_eq!(waiting.iter().map(|row| row.key).collect::<Vec<_>>(), [key(3), key(1)]);

@@ -56,7 +56,8 @@ impl Readers {
         if let Some(connection) = idle {
             return Ok(connection);
         }
-        let connection = Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
         prepare(&connection)?;
         Ok(connection)
     }

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::writer::QUEUE_JOBS_MAX;
-use crate::{Database, StoreError};
+use crate::{Database, StoreError, Summary};
 
 const NOTES: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
     CREATE TABLE replies (
@@ -133,6 +133,109 @@ async fn what_was_queued_when_the_last_handle_is_dropped_is_kept() {
     drop(clone);
     assert!(!path.with_extension("sqlite-wal").exists(), "closing empties the log");
     assert_eq!(open(&path).read(texts).await.unwrap().len(), 10);
+}
+
+#[tokio::test]
+async fn a_checked_job_that_finds_out_in_time_fails_alone() {
+    let (_directory, path) = place();
+    let database = open(&path);
+    let release = hold_writer(&database);
+    let before = database.write_checked(|db| insert(db, "before"));
+    let failing = database.write_checked(|db| insert(db, "before"));
+    let after = database.write_checked(|db| insert(db, "after"));
+    drop(release);
+    before.await.unwrap();
+    assert!(matches!(failing.await, Err(StoreError::Misuse(_))));
+    after.await.unwrap();
+    assert_eq!(database.commits(), 2);
+    assert_eq!(database.read(texts).await.unwrap(), ["before", "after"]);
+}
+
+#[tokio::test]
+async fn a_checked_job_that_fails_too_late_takes_its_group_with_it() {
+    let (_directory, path) = place();
+    let database = open(&path);
+    let failing = || {
+        database.write_checked(|db| {
+            insert(db, "of the failing job")?;
+            insert(db, "of the failing job")
+        })
+    };
+    let panicking = || {
+        database.write_checked(|db| -> Result<(), StoreError> {
+            insert(db, "of the panicking job")?;
+            panic!("a job's mistake")
+        })
+    };
+    let release = hold_writer(&database);
+    let lost = database.write_checked(|db| insert(db, "lost"));
+    let failed = failing();
+    let lost_too = database.write(|db| insert(db, "lost too"));
+    let panicked = panicking();
+    let after = database.write_checked(|db| insert(db, "after"));
+    drop(release);
+    for outcome in [lost.await, failed.await, lost_too.await, panicked.await] {
+        assert!(matches!(outcome, Err(StoreError::Misuse(_))), "{outcome:?}");
+    }
+    after.await.unwrap();
+    assert_eq!(database.read(texts).await.unwrap(), ["after"]);
+}
+
+/// Inserts a note and counts it; gives what the summary and what the rows say.
+fn count_one(
+    connection: &Connection,
+    summary: &Summary<usize>,
+    text: &str,
+) -> Result<(usize, usize), StoreError> {
+    let look = |connection: &Connection| Ok(texts(connection)?.len());
+    summary.read(connection, look, |_| ())?;
+    insert(connection, text)?;
+    summary.update(|count| *count += 1);
+    insert(connection, &format!("{text}, again"))?;
+    summary.update(|count| *count += 1);
+    Ok((summary.read(connection, look, |count| *count)?, look(connection)?))
+}
+
+// Savepoint or not, failed job or failed commit: memory and disk say the same afterwards.
+#[tokio::test]
+async fn a_summary_agrees_with_the_rows_whatever_was_undone() {
+    let (_directory, path) = place();
+    let database = open(&path);
+    let summary = database.summary();
+    let count = |text: &'static str, is_bare: bool| {
+        let summary = summary.clone();
+        let job = move |db: &Connection| count_one(db, &summary, text);
+        let queued: std::pin::Pin<Box<dyn Future<Output = _>>> =
+            if is_bare { Box::pin(database.write_checked(job)) } else { Box::pin(database.write(job)) };
+        queued
+    };
+    for is_bare in [true, false] {
+        let [first, second, doubled] = if is_bare { ["a", "b", "c"] } else { ["d", "e", "f"] };
+        database.write(move |db| insert(db, &format!("{doubled}, again"))).await.unwrap();
+        // Another job than those that keep it has changed the rows.
+        database.write::<(), _>(|_| Err(StoreError::Closed)).await.unwrap_err();
+        let before = database.read(texts).await.unwrap().len();
+        assert_eq!(count(first, is_bare).await, Ok((before + 2, before + 2)));
+        let release = hold_writer(&database);
+        let doubled = count(doubled, is_bare);
+        let next = count(second, is_bare);
+        // A deferred foreign key is checked by COMMIT, and fails all of them.
+        let unkept = database.write(|db| Ok(db.execute("INSERT INTO replies (note_id) VALUES (4711)", [])?));
+        drop(release);
+        assert!(doubled.await.is_err() && next.await.is_err() && unkept.await.is_err());
+        assert_eq!(count(second, is_bare).await, Ok((before + 4, before + 4)));
+    }
+    // A job that panics while it changes the summary.
+    let held = summary.clone();
+    let panicking = database.write(move |_| -> Result<(), StoreError> {
+        held.update(|count| {
+            *count = 0;
+            panic!("a job's mistake")
+        });
+        Ok(())
+    });
+    assert!(panicking.await.is_err());
+    assert_eq!(count("g", true).await, Ok((12, 12)));
 }
 
 // T69: nothing is acknowledged that was not saved, and the store goes on afterwards.

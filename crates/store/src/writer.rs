@@ -25,30 +25,47 @@ const GROUP_JOBS_MAX: usize = 512;
 pub(crate) struct Writer {
     queue: Option<SyncSender<Order>>,
     thread: Option<JoinHandle<()>>,
-    commits: Arc<AtomicU64>,
+    tallies: Arc<Tallies>,
+}
+
+/// What the thread has done since it began.
+#[derive(Debug, Default)]
+pub(crate) struct Tallies {
+    /// Transactions committed.
+    commits: AtomicU64,
+    /// How often something was undone, or may have been: jobs that failed, groups that were not committed.
+    undone: AtomicU64,
+}
+
+impl Tallies {
+    /// Goes up whenever changes of a job were undone, before the next job runs.
+    pub(crate) fn undone(&self) -> u64 {
+        self.undone.load(Ordering::Relaxed)
+    }
 }
 
 impl Writer {
     pub(crate) fn spawn(connection: Connection) -> Result<Self, StoreError> {
         let (queue, orders) = sync_channel(QUEUE_JOBS_MAX);
-        let commits = Arc::new(AtomicU64::new(0));
-        let count = Arc::clone(&commits);
+        let tallies = Arc::new(Tallies::default());
+        let count = Arc::clone(&tallies);
         let thread = thread::Builder::new()
             .name(String::from("store-writer"))
             .spawn(move || write_until_closed(&connection, &orders, &count))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread), commits })
+        Ok(Self { queue: Some(queue), thread: Some(thread), tallies })
     }
 
     pub(crate) fn enqueue<T, F>(
         &self,
         work: F,
+        guard: Guard,
     ) -> impl Future<Output = Result<T, StoreError>> + Send + use<T, F>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        self.send(Order::Write(Box::new(Task { work: Some(work), outcome: None, answer })), answered)
+        self.send(Order::Write(Box::new(Task { work: Some(work), outcome: None, answer }), guard), answered)
     }
 
     /// See [`crate::Database::truncate_log`].
@@ -78,7 +95,11 @@ impl Writer {
     }
 
     pub(crate) fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
+        self.tallies.commits.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn tallies(&self) -> Arc<Tallies> {
+        Arc::clone(&self.tallies)
     }
 }
 
@@ -95,8 +116,17 @@ impl Drop for Writer {
 
 /// What the thread is asked to do.
 enum Order {
-    Write(Box<dyn Job>),
+    Write(Box<dyn Job>, Guard),
     TruncateLog(oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// What protects the rest of a group from a job that fails after its first change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Guard {
+    /// A savepoint: the job's changes alone are undone. SQLite copies every page that the job is the first to touch.
+    Savepoint,
+    /// Nothing: the group is undone.
+    Nothing,
 }
 
 /// One queued job, whatever it returns.
@@ -142,23 +172,24 @@ where
     }
 }
 
-fn write_until_closed(connection: &Connection, orders: &Receiver<Order>, commits: &AtomicU64) {
+fn write_until_closed(connection: &Connection, orders: &Receiver<Order>, tallies: &Tallies) {
     while let Ok(first) = orders.recv() {
         let (mut waiting, mut truncations) = (VecDeque::new(), Vec::new());
         for order in std::iter::once(first).chain(orders.try_iter().take(GROUP_JOBS_MAX - 1)) {
             match order {
-                Order::Write(job) => waiting.push_back(job),
+                Order::Write(job, guard) => waiting.push_back((job, guard)),
                 Order::TruncateLog(answer) => truncations.push(answer),
             }
         }
         while !waiting.is_empty() {
             let mut done = Vec::with_capacity(waiting.len());
-            let group = commit_group(connection, &mut waiting, &mut done);
+            let group = commit_group(connection, &mut waiting, &mut done, tallies);
             if let Err(error) = &group {
+                tallies.undone.fetch_add(1, Ordering::Relaxed);
                 // The operator's disk, not our bug: whoever asked for the writes is answered and decides.
                 tracing::warn!(%error, jobs = done.len(), "a group of writes was not committed");
             } else {
-                commits.fetch_add(1, Ordering::Relaxed);
+                tallies.commits.fetch_add(1, Ordering::Relaxed);
             }
             for job in done {
                 job.answer(group.clone());
@@ -184,19 +215,23 @@ fn truncate_log(connection: &Connection) -> Result<(), StoreError> {
 
 /// Runs jobs from `waiting` in one transaction and moves them to `done`.
 ///
-/// A full disk can make SQLite undo the whole transaction in the middle: then those that ran have failed and the others
-/// still wait, to be tried in a transaction of their own.
+/// A full disk can make SQLite undo the whole transaction in the middle, and so does a job without a savepoint that fails
+/// after a change: then those that ran have failed and the others still wait, to be tried in a transaction of their own.
 fn commit_group(
     connection: &Connection,
-    waiting: &mut VecDeque<Box<dyn Job>>,
+    waiting: &mut VecDeque<(Box<dyn Job>, Guard)>,
     done: &mut Vec<Box<dyn Job>>,
+    tallies: &Tallies,
 ) -> Result<(), StoreError> {
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
-        done.extend(waiting.drain(..));
+        done.extend(waiting.drain(..).map(|(job, _)| job));
         return Err(error);
     }
-    while let Some(mut job) = waiting.pop_front() {
-        let outcome = run_in_savepoint(connection, job.as_mut());
+    while let Some((mut job, guard)) = waiting.pop_front() {
+        let outcome = match guard {
+            Guard::Savepoint => run_in_savepoint(connection, job.as_mut(), tallies),
+            Guard::Nothing => run_bare(connection, job.as_mut(), tallies),
+        };
         done.push(job);
         if let Err(error) = outcome {
             roll_back(connection);
@@ -210,15 +245,24 @@ fn commit_group(
 }
 
 /// Runs one job; if it fails, only its own changes are undone. An error is one of the transaction, not of the job.
-fn run_in_savepoint(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
+fn run_in_savepoint(connection: &Connection, job: &mut dyn Job, tallies: &Tallies) -> Result<(), StoreError> {
     execute(connection, "SAVEPOINT job")?;
     if let Err(error) = job.run(connection) {
+        tallies.undone.fetch_add(1, Ordering::Relaxed);
         if connection.is_autocommit() {
             return Err(error);
         }
         execute(connection, "ROLLBACK TO job")?;
     }
     execute(connection, "RELEASE job")
+}
+
+/// Runs one job; if it fails after it has changed something, the transaction has failed.
+fn run_bare(connection: &Connection, job: &mut dyn Job, tallies: &Tallies) -> Result<(), StoreError> {
+    let changes = connection.total_changes();
+    let Err(error) = job.run(connection) else { return Ok(()) };
+    tallies.undone.fetch_add(1, Ordering::Relaxed);
+    if connection.is_autocommit() || connection.total_changes() != changes { Err(error) } else { Ok(()) }
 }
 
 fn roll_back(connection: &Connection) {

@@ -1,84 +1,101 @@
-//! What is asked of all rows at once: how many messages wait for a device, and of whom, and which change is the newest.
-//! Kept up as rows come and go, not counted anew each time.
+//! What is asked of all rows of `message_statuses` at once: how many wait for a device, and of whom, and which change is the
+//! newest. Kept in the writer's memory as rows come and go, not counted anew each time.
 //!
-//! It stands in temporary tables of the writer's connection, which triggers keep: so it is rolled back with the rows that it
-//! sums up, and nothing of it is in a file.
-//!
-//! Invariants: `newest_change` has one row; `waiting_counts` has a row for each device and sender of whom something waits, and one with an empty sender
-//! for the device as a whole; a row that waits is never deleted, only settled.
+//! Invariants: who adds a row that waits, settles one or gives one a new time of change says so here in the same job; if the
+//! job is undone, all of this is counted anew ([`Summary`]). A row that waits is never deleted, only settled.
 
-use rusqlite::{Connection, params};
-use tacite_model::AccountId;
+use std::collections::HashMap;
+
+use rusqlite::Connection;
 use tacite_model::limits::{QUEUE_MESSAGES_MAX, QUEUE_MESSAGES_PER_SENDER_MAX};
+use tacite_model::{AccountId, Timestamp};
+use tacite_store::Summary;
 
-use crate::{DeviceKey, StoreError};
+use super::rows;
+use crate::{DeviceKey, MessageStatus, StoreError};
 
-const COUNTS: &str = "
-    CREATE TEMP TABLE waiting_counts (
-        recipient_id     BLOB    NOT NULL,
-        recipient_device INTEGER NOT NULL,
-        sender_id        BLOB    NOT NULL,
-        waiting          INTEGER NOT NULL,
-        PRIMARY KEY (recipient_id, recipient_device, sender_id)
-    ) STRICT, WITHOUT ROWID;
-    INSERT INTO waiting_counts
-        SELECT recipient_id, recipient_device, sender_id, count(*) FROM message_statuses WHERE state = 1
-        GROUP BY recipient_id, recipient_device, sender_id;
-    INSERT INTO waiting_counts
-        SELECT recipient_id, recipient_device, x'', count(*) FROM message_statuses WHERE state = 1
-        GROUP BY recipient_id, recipient_device;
-    CREATE TEMP TABLE newest_change (updated_at INTEGER NOT NULL) STRICT;
-    INSERT INTO newest_change SELECT coalesce(max(updated_at), 0) FROM message_statuses;
-    CREATE TEMP TRIGGER newest_added AFTER INSERT ON main.message_statuses BEGIN
-        UPDATE newest_change SET updated_at = max(updated_at, new.updated_at);
-    END;
-    CREATE TEMP TRIGGER newest_changed AFTER UPDATE OF updated_at ON main.message_statuses BEGIN
-        UPDATE newest_change SET updated_at = max(updated_at, new.updated_at);
-    END;
-    CREATE TEMP TRIGGER one_more_waits AFTER INSERT ON main.message_statuses WHEN new.state = 1 BEGIN
-        INSERT INTO waiting_counts VALUES (new.recipient_id, new.recipient_device, new.sender_id, 1)
-            ON CONFLICT DO UPDATE SET waiting = waiting + 1;
-        INSERT INTO waiting_counts VALUES (new.recipient_id, new.recipient_device, x'', 1)
-            ON CONFLICT DO UPDATE SET waiting = waiting + 1;
-    END;
-    CREATE TEMP TRIGGER one_less_waits AFTER UPDATE OF state ON main.message_statuses
-    WHEN old.state = 1 AND new.state <> 1 BEGIN
-        UPDATE waiting_counts SET waiting = waiting - 1 WHERE recipient_id = old.recipient_id
-            AND recipient_device = old.recipient_device AND sender_id IN (old.sender_id, x'');
-        DELETE FROM waiting_counts WHERE recipient_id = old.recipient_id
-            AND recipient_device = old.recipient_device AND sender_id IN (old.sender_id, x'') AND waiting = 0;
-    END;";
+/// The tally as jobs reach it: read by [`see`], updated right after each change of a row.
+pub(super) type Counts = Summary<Tally>;
 
-/// Makes the tables, if they are not there. To be called before the others.
-pub(super) fn prepare(connection: &Connection) -> Result<(), StoreError> {
-    let is_there = connection
-        .prepare_cached("SELECT 1 FROM sqlite_temp_schema WHERE name = 'waiting_counts'")?
-        .exists([])?;
-    if !is_there {
-        connection.execute_batch(COUNTS)?;
-    }
-    Ok(())
-}
-
-/// When a row last changed.
-pub(super) fn newest(connection: &Connection) -> Result<u64, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT updated_at FROM newest_change")?;
-    Ok(statement.query_row([], |row| row.get(0))?)
-}
-
-/// Whether no message of `sender` may be put into the queue of `device` now.
-pub(super) fn is_full(
+/// Reads the tally, which is counted first if it must be.
+pub(super) fn see<R>(
+    counts: &Counts,
     connection: &Connection,
-    device: DeviceKey,
-    sender: AccountId,
-) -> Result<bool, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT coalesce(sum(waiting), 0) FROM waiting_counts \
-         WHERE recipient_id = ?1 AND recipient_device = ?2 AND sender_id = ?3",
-    )?;
-    let mut count = |sender: &[u8]| -> Result<usize, StoreError> {
-        let arguments = params![device.account_id.as_bytes(), device.device_id.value(), sender];
-        Ok(statement.query_row(arguments, |row| row.get(0))?)
-    };
-    Ok(count(&[])? >= QUEUE_MESSAGES_MAX || count(sender.as_bytes())? >= QUEUE_MESSAGES_PER_SENDER_MAX)
+    see: impl FnOnce(&Tally) -> R,
+) -> Result<R, StoreError> {
+    counts.read(connection, Tally::count, see)
+}
+
+/// See the module.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// By device and sender; without a sender: of all. No entry: none.
+    waiting: HashMap<(DeviceKey, Option<AccountId>), usize>,
+    newest: Timestamp,
+}
+
+impl Tally {
+    /// Counts the rows.
+    pub(super) fn count(connection: &Connection) -> Result<Self, StoreError> {
+        let newest: u64 =
+            connection.query_row("SELECT coalesce(max(updated_at), 0) FROM message_statuses", [], |row| {
+                row.get(0)
+            })?;
+        let mut counts = Self { waiting: HashMap::new(), newest: Timestamp::from_ms(newest) };
+        let mut statement = connection.prepare(
+            "SELECT recipient_id, recipient_device, sender_id, count(*) FROM message_statuses WHERE state = 1 \
+             GROUP BY recipient_id, recipient_device, sender_id",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (device, sender) = (rows::device_key(row, 0)?, rows::account(row, 2)?);
+            let count: usize = row.get(3)?;
+            for sender in [None, Some(sender)] {
+                *counts.waiting.entry((device, sender)).or_default() += count;
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Whether no message of `sender` may be put into the queue of `device` now.
+    pub(super) fn is_full(&self, device: DeviceKey, sender: AccountId) -> bool {
+        let count = |sender| self.waiting.get(&(device, sender)).copied().unwrap_or(0);
+        count(None) >= QUEUE_MESSAGES_MAX || count(Some(sender)) >= QUEUE_MESSAGES_PER_SENDER_MAX
+    }
+
+    /// How many messages wait for a device.
+    #[cfg(test)]
+    pub(super) fn waiting_for(&self, device: DeviceKey) -> usize {
+        self.waiting.get(&(device, None)).copied().unwrap_or(0)
+    }
+
+    /// When a row last changed.
+    pub(super) fn newest(&self) -> Timestamp {
+        self.newest
+    }
+
+    /// A row was added that waits.
+    pub(super) fn added(&mut self, device: DeviceKey, sender: AccountId, updated_at: Timestamp) {
+        for sender in [None, Some(sender)] {
+            *self.waiting.entry((device, sender)).or_default() += 1;
+        }
+        self.changed(updated_at);
+    }
+
+    /// A row that waited does so no more.
+    pub(super) fn settled(&mut self, row: &MessageStatus) {
+        for sender in [None, Some(row.key.sender_id)] {
+            let key = (row.recipient, sender);
+            match self.waiting.get_mut(&key) {
+                Some(count) if *count > 1 => *count -= 1,
+                _ => drop(self.waiting.remove(&key)),
+            }
+        }
+        self.changed(row.updated_at);
+    }
+
+    /// A row got a new time of change.
+    pub(super) fn changed(&mut self, updated_at: Timestamp) {
+        self.newest = self.newest.max(updated_at);
+    }
 }

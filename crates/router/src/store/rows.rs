@@ -50,11 +50,8 @@ pub(super) fn conversation(row: &Row<'_>) -> SqlResult<Conversation> {
 
 pub(super) fn status(row: &Row<'_>) -> SqlResult<MessageStatus> {
     Ok(MessageStatus {
-        key: MessageKey {
-            sender_id: AccountId::from_bytes(row.get(1)?),
-            message_id: MessageId::from_bytes(row.get(0)?),
-        },
-        recipient: DeviceKey { account_id: AccountId::from_bytes(row.get(2)?), device_id: device(row, 3)? },
+        key: MessageKey { sender_id: account(row, 1)?, message_id: MessageId::from_bytes(row.get(0)?) },
+        recipient: device_key(row, 2)?,
         state: status_state(row, 4)?,
         updated_at: Timestamp::from_ms(row.get(5)?),
         proof: proof(row, 6)?,
@@ -64,10 +61,7 @@ pub(super) fn status(row: &Row<'_>) -> SqlResult<MessageStatus> {
 pub(super) fn waiting(row: &Row<'_>) -> SqlResult<Waiting> {
     Ok(Waiting {
         position: row.get(0)?,
-        key: MessageKey {
-            sender_id: AccountId::from_bytes(row.get(1)?),
-            message_id: MessageId::from_bytes(row.get(2)?),
-        },
+        key: MessageKey { sender_id: account(row, 1)?, message_id: MessageId::from_bytes(row.get(2)?) },
         sender_device: device(row, 3)?,
         taken_at: Timestamp::from_ms(row.get(4)?),
     })
@@ -139,46 +133,56 @@ pub(super) fn update(connection: &Connection, row: &Conversation) -> Result<(), 
     Ok(())
 }
 
-/// What an entry that is there already comes to; `None` if it is new.
+/// What an entry comes to whose id is known for this device; `None` if it is not.
 pub(super) fn already(connection: &Connection, entry: &Entry) -> Result<Option<Enqueued>, StoreError> {
     let arguments = params![
         entry.key.message_id.as_bytes(),
         entry.recipient.account_id.as_bytes(),
         entry.recipient.device_id.value()
     ];
-    let sender_id = *entry.key.sender_id.as_bytes();
     let known = connection
         .prepare_cached(
             "SELECT sender_id, silent, state, proof FROM message_statuses \
              WHERE message_id = ?1 AND recipient_id = ?2 AND recipient_device = ?3",
         )?
         .query_row(arguments, |row| {
-            Ok((row.get::<_, [u8; 16]>(0)?, row.get(1)?, status_state(row, 2)?, proof(row, 3)?))
+            Ok((account(row, 0)?, row.get(1)?, status_state(row, 2)?, proof(row, 3)?))
         })
         .optional()?;
-    if let Some((owner, is_silent, state, proof)) = known {
-        return Ok(Some(match state {
-            _ if owner != sender_id => Enqueued::IdInUse,
-            MessageStatusState::Sent => Enqueued::Waiting,
-            _ if is_silent => Enqueued::Settled(MessageStatusState::Sent, None),
-            state => Enqueued::Settled(state, proof),
-        }));
-    }
-    let owner = connection
-        .prepare_cached("SELECT sender_id, recipient_id FROM messages WHERE id = ?1")?
-        .query_row([entry.key.message_id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let is_another = owner.is_some_and(|owner| owner != (sender_id, *entry.recipient.account_id.as_bytes()));
-    Ok(is_another.then_some(Enqueued::IdInUse))
+    Ok(known.map(|(owner, is_silent, state, proof)| match state {
+        _ if owner != entry.key.sender_id => Enqueued::IdInUse,
+        MessageStatusState::Sent => Enqueued::Waiting,
+        _ if is_silent => Enqueued::Settled(MessageStatusState::Sent, None),
+        state => Enqueued::Settled(state, proof),
+    }))
 }
 
+/// Adds what an entry adds: false, and nothing is added, if its id is known for this device or of another message.
 pub(super) fn insert_message(
     connection: &Connection,
     entry: &Entry,
     position: u64,
     updated_at: Timestamp,
-) -> Result<(), StoreError> {
-    connection
+) -> Result<bool, StoreError> {
+    let is_new_here = connection
+        .prepare_cached(
+            "INSERT INTO message_statuses (message_id, recipient_id, recipient_device, sender_id, sender_device, \
+             position, state, updated_at, proof, silent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, x'', 0) \
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            entry.key.message_id.as_bytes(),
+            entry.recipient.account_id.as_bytes(),
+            entry.recipient.device_id.value(),
+            entry.key.sender_id.as_bytes(),
+            entry.sender_device.value(),
+            position,
+            ms(updated_at),
+        ])?;
+    if is_new_here == 0 {
+        return Ok(false);
+    }
+    let is_new = connection
         .prepare_cached(
             "INSERT INTO messages (id, conversation_id, sender_id, recipient_id, message_type, timestamp, session_id, \
              is_read, read_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0) ON CONFLICT DO NOTHING",
@@ -192,21 +196,30 @@ pub(super) fn insert_message(
             ms(entry.taken_at),
             entry.session_id,
         ])?;
+    if is_new == 1 || is_same_message(connection, entry)? {
+        return Ok(true);
+    }
     connection
         .prepare_cached(
-            "INSERT INTO message_statuses (message_id, recipient_id, recipient_device, sender_id, sender_device, \
-             position, state, updated_at, proof, silent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, x'', 0)",
+            "DELETE FROM message_statuses WHERE message_id = ?1 AND recipient_id = ?2 AND recipient_device = ?3",
         )?
         .execute(params![
             entry.key.message_id.as_bytes(),
             entry.recipient.account_id.as_bytes(),
-            entry.recipient.device_id.value(),
-            entry.key.sender_id.as_bytes(),
-            entry.sender_device.value(),
-            position,
-            ms(updated_at),
+            entry.recipient.device_id.value()
         ])?;
-    Ok(())
+    Ok(false)
+}
+
+/// Whether the message of this id is the entry's: it goes to another device of the same account.
+fn is_same_message(connection: &Connection, entry: &Entry) -> Result<bool, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT 1 FROM messages WHERE id = ?1 AND sender_id = ?2 AND recipient_id = ?3")?
+        .exists([
+            entry.key.message_id.as_bytes(),
+            entry.key.sender_id.as_bytes(),
+            entry.recipient.account_id.as_bytes(),
+        ])?)
 }
 
 const fn number(state: ConversationState) -> u8 {
@@ -232,6 +245,15 @@ fn proof(row: &Row<'_>, column: usize) -> SqlResult<Proof> {
         [] => Ok(None),
         bytes => bytes.try_into().map(Some).map_err(|_| wrong(column)),
     }
+}
+
+pub(super) fn account(row: &Row<'_>, column: usize) -> SqlResult<AccountId> {
+    Ok(AccountId::from_bytes(row.get(column)?))
+}
+
+/// Of two columns: account, device.
+pub(super) fn device_key(row: &Row<'_>, column: usize) -> SqlResult<DeviceKey> {
+    Ok(DeviceKey { account_id: account(row, column)?, device_id: device(row, column + 1)? })
 }
 
 fn device(row: &Row<'_>, column: usize) -> SqlResult<DeviceId> {

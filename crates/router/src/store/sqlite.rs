@@ -12,8 +12,9 @@ use rusqlite::{Connection, params};
 use tacite_model::{AccountId, ConversationId, Timestamp};
 use tacite_store::Database;
 
+use super::counts::{self, Counts};
 use super::rows::{self, CONVERSATION, SENT, STATUS};
-use super::{counts, statuses};
+use super::statuses;
 use crate::{
     Block, Blocked, Change, Conversation, ConversationState, Cursor, DeviceKey, Enqueued, Entry,
     MessageStatus, Receipt, Requested, Store, StoreError, Waiting,
@@ -28,6 +29,7 @@ mod migrations {
 pub struct SqliteStore {
     database: Database,
     sequence: Arc<Sequence>,
+    counts: Counts,
 }
 
 /// The last time of change and the last position that were handed out.
@@ -62,7 +64,8 @@ impl SqliteStore {
         let statuses = last("SELECT coalesce(max(updated_at), 0) FROM message_statuses")?;
         let position = last("SELECT coalesce(max(position), 0) FROM message_statuses")?;
         let updated_at = AtomicU64::new(conversations.max(statuses));
-        Ok(Self { database, sequence: Arc::new(Sequence { updated_at, position: AtomicU64::new(position) }) })
+        let sequence = Arc::new(Sequence { updated_at, position: AtomicU64::new(position) });
+        Ok(Self { counts: database.summary(), database, sequence })
     }
 }
 
@@ -146,7 +149,7 @@ impl Store for SqliteStore {
         is_set: bool,
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Blocked>, StoreError>> + Send {
-        let sequence = Arc::clone(&self.sequence);
+        let (sequence, counts) = (Arc::clone(&self.sequence), self.counts.clone());
         self.database.write(move |connection| {
             let Some(mut conversation) = rows::between(connection, blocker, other)? else { return Ok(None) };
             if conversation.block_by(blocker).is_set != is_set {
@@ -160,7 +163,8 @@ impl Store for SqliteStore {
             }
             let mut dropped = Vec::new();
             if is_set {
-                dropped = statuses::settle_silently(connection, other, blocker, || sequence.updated_at(now))?;
+                let updated_at = || sequence.updated_at(now);
+                dropped = statuses::settle_silently(connection, &counts, other, blocker, updated_at)?;
             }
             Ok(Some(Blocked { conversation, dropped }))
         })
@@ -218,16 +222,17 @@ impl Store for SqliteStore {
         entry: Entry,
         now: Timestamp,
     ) -> impl Future<Output = Result<Enqueued, StoreError>> + Send + 'static {
-        let sequence = Arc::clone(&self.sequence);
-        self.database.write(move |connection| {
-            if let Some(outcome) = rows::already(connection, &entry)? {
-                return Ok(outcome);
+        let (sequence, counts) = (Arc::clone(&self.sequence), self.counts.clone());
+        self.database.write_checked(move |connection| {
+            let (device, sender) = (entry.recipient, entry.key.sender_id);
+            if counts::see(&counts, connection, |tally| tally.is_full(device, sender))? {
+                return Ok(rows::already(connection, &entry)?.unwrap_or(Enqueued::Full));
             }
-            counts::prepare(connection)?;
-            if counts::is_full(connection, entry.recipient, entry.key.sender_id)? {
-                return Ok(Enqueued::Full);
+            let (position, updated_at) = (sequence.position(), sequence.updated_at(now));
+            if !rows::insert_message(connection, &entry, position, updated_at)? {
+                return Ok(rows::already(connection, &entry)?.unwrap_or(Enqueued::IdInUse));
             }
-            rows::insert_message(connection, &entry, sequence.position(), sequence.updated_at(now))?;
+            counts.update(|tally| tally.added(device, sender, updated_at));
             Ok(Enqueued::Waiting)
         })
     }
@@ -256,11 +261,12 @@ impl Store for SqliteStore {
         receipts: Vec<Receipt>,
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<MessageStatus>, StoreError>> + Send + 'static {
-        let sequence = Arc::clone(&self.sequence);
-        self.database.write(move |connection| {
+        let (sequence, counts) = (Arc::clone(&self.sequence), self.counts.clone());
+        self.database.write_checked(move |connection| {
             let mut changed = Vec::new();
             for receipt in &receipts {
-                let status = statuses::receive(connection, device, receipt, sequence.updated_at(now))?;
+                let status =
+                    statuses::receive(connection, &counts, device, receipt, sequence.updated_at(now))?;
                 changed.extend(status.filter(|_| !receipt.silent));
             }
             Ok(changed)
@@ -273,31 +279,33 @@ impl Store for SqliteStore {
         receipts: Vec<Receipt>,
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<MessageStatus>, StoreError>> + Send {
-        let sequence = Arc::clone(&self.sequence);
-        self.database.write(move |connection| {
+        let (sequence, counts) = (Arc::clone(&self.sequence), self.counts.clone());
+        self.database.write_checked(move |connection| {
             let mut changed = Vec::new();
             for receipt in &receipts {
-                changed.extend(statuses::read(connection, reader, receipt, sequence.updated_at(now))?);
+                let updated_at = sequence.updated_at(now);
+                changed.extend(statuses::read(connection, &counts, reader, receipt, updated_at)?);
             }
             Ok(changed)
         })
     }
 
-    fn expire_waiting(
+    /// Looks for them beside the writer: that takes a look at all that waits.
+    async fn expire_waiting(
         &self,
         before: Timestamp,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Vec<MessageStatus>, StoreError>> + Send {
-        let sequence = Arc::clone(&self.sequence);
-        self.database.write(move |connection| {
-            let mut due = connection.prepare_cached(&format!(
-                "SELECT {STATUS} FROM message_statuses WHERE state = {SENT} AND message_id IN \
-                 (SELECT id FROM messages WHERE timestamp < ?1)"
-            ))?;
-            let due: Vec<MessageStatus> =
-                due.query_map([rows::ms(before)], rows::status)?.collect::<Result<_, _>>()?;
-            due.into_iter().map(|row| statuses::expire(connection, row, sequence.updated_at(now))).collect()
-        })
+    ) -> Result<Vec<MessageStatus>, StoreError> {
+        let due = self.database.read(move |connection| statuses::due(connection, before)).await?;
+        let (sequence, counts) = (Arc::clone(&self.sequence), self.counts.clone());
+        let expired = self.database.write(move |connection| {
+            let mut expired = Vec::new();
+            for row in &due {
+                expired.extend(statuses::expire(connection, &counts, row, sequence.updated_at(now))?);
+            }
+            Ok(expired)
+        });
+        expired.await
     }
 
     fn forget_synced(
@@ -305,11 +313,13 @@ impl Store for SqliteStore {
         sender: AccountId,
         synced: Cursor,
     ) -> impl Future<Output = Result<usize, StoreError>> + Send {
-        self.database.write(move |connection| statuses::forget_synced(connection, sender, synced))
+        let counts = self.counts.clone();
+        self.database.write(move |connection| statuses::forget_synced(connection, &counts, sender, synced))
     }
 
     fn forget_settled(&self, before: Timestamp) -> impl Future<Output = Result<usize, StoreError>> + Send {
-        self.database.write(move |connection| statuses::forget_settled(connection, before))
+        let counts = self.counts.clone();
+        self.database.write(move |connection| statuses::forget_settled(connection, &counts, before))
     }
 
     fn saw(&self, account: AccountId, now: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send {
@@ -324,3 +334,6 @@ impl Store for SqliteStore {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,17 +1,28 @@
 //! Statements about the states of messages, within a job of the writer.
 //!
-//! Invariants: a state only advances; whoever changes a row gives it a new time of change; the newest row stays.
+//! Invariants: a state only advances; whoever changes a row gives it a new time of change and tells the counts; the newest row
+//! stays.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tacite_model::{AccountId, Timestamp};
 
-use super::counts;
+use super::counts::{self, Counts};
 use super::rows::{self, EXPIRED, SENT, STATUS};
-use crate::{Cursor, DeviceKey, MessageKey, MessageStatus, MessageStatusState, Receipt, StoreError};
+use crate::{Cursor, DeviceKey, MessageKey, MessageStatus, Receipt, StoreError};
+
+/// A row that waits and is to wait no more.
+#[derive(Debug)]
+pub(super) struct Due {
+    message_id: [u8; 16],
+    recipient_id: [u8; 16],
+    recipient_device: u8,
+    position: u64,
+}
 
 /// A device has stored a message that waited for it; `None` if none did.
 pub(super) fn receive(
     connection: &Connection,
+    counts: &Counts,
     device: DeviceKey,
     receipt: &Receipt,
     updated_at: Timestamp,
@@ -30,12 +41,17 @@ pub(super) fn receive(
         proof(receipt),
         receipt.silent,
     ];
-    Ok(statement.query_row(arguments, rows::status).optional()?)
+    let received = statement.query_row(arguments, rows::status).optional()?;
+    if let Some(row) = &received {
+        counts.update(|tally| tally.settled(row));
+    }
+    Ok(received)
 }
 
 /// A message was shown; `None` if that is known, or is not to be told.
 pub(super) fn read(
     connection: &Connection,
+    counts: &Counts,
     reader: DeviceKey,
     receipt: &Receipt,
     updated_at: Timestamp,
@@ -49,6 +65,7 @@ pub(super) fn read(
         )?
         .execute(params![message_id, sender_id, reader.account_id.as_bytes(), rows::ms(updated_at)])?;
     // A device reads only what it has: one that waits by the book has been stored, its receipt got lost.
+    let waited = waits(connection, reader, receipt.key)?;
     let mut statement = connection.prepare_cached(&format!(
         "INSERT INTO message_statuses (message_id, recipient_id, recipient_device, sender_id, sender_device, \
          position, state, updated_at, proof, silent) VALUES (?1, ?2, ?3, ?4, 0, 0, 3, ?5, ?6, 0) \
@@ -63,33 +80,69 @@ pub(super) fn read(
         rows::ms(updated_at),
         proof(receipt),
     ];
-    Ok(statement.query_row(arguments, rows::status).optional()?)
+    let read = statement.query_row(arguments, rows::status).optional()?;
+    if let Some(row) = &read {
+        counts.update(|tally| if waited { tally.settled(row) } else { tally.changed(updated_at) });
+    }
+    Ok(read)
 }
 
-/// A message has waited too long.
+fn waits(connection: &Connection, device: DeviceKey, key: MessageKey) -> Result<bool, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT 1 FROM message_statuses WHERE message_id = ?1 AND recipient_id = ?2 AND recipient_device = ?3 \
+         AND sender_id = ?4 AND state = {SENT}"
+    ))?;
+    let arguments = params![
+        key.message_id.as_bytes(),
+        device.account_id.as_bytes(),
+        device.device_id.value(),
+        key.sender_id.as_bytes(),
+    ];
+    Ok(statement.exists(arguments)?)
+}
+
+/// What waits and was taken before `before`.
+pub(super) fn due(connection: &Connection, before: Timestamp) -> Result<Vec<Due>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT s.message_id, s.recipient_id, s.recipient_device, s.position \
+         FROM message_statuses s JOIN messages m ON m.id = s.message_id \
+         WHERE s.state = {SENT} AND m.timestamp < ?1"
+    ))?;
+    let due = statement.query_map([rows::ms(before)], |row| {
+        Ok(Due {
+            message_id: row.get(0)?,
+            recipient_id: row.get(1)?,
+            recipient_device: row.get(2)?,
+            position: row.get(3)?,
+        })
+    })?;
+    Ok(due.collect::<Result<_, _>>()?)
+}
+
+/// A message has waited too long; `None` if it waits no more.
 pub(super) fn expire(
     connection: &Connection,
-    row: MessageStatus,
+    counts: &Counts,
+    due: &Due,
     updated_at: Timestamp,
-) -> Result<MessageStatus, StoreError> {
-    connection
-        .prepare_cached(
-            "UPDATE message_statuses SET state = ?4, updated_at = ?5 \
-             WHERE message_id = ?1 AND recipient_id = ?2 AND recipient_device = ?3",
-        )?
-        .execute(params![
-            row.key.message_id.as_bytes(),
-            row.recipient.account_id.as_bytes(),
-            row.recipient.device_id.value(),
-            EXPIRED,
-            rows::ms(updated_at),
-        ])?;
-    Ok(MessageStatus { state: MessageStatusState::Expired, updated_at, ..row })
+) -> Result<Option<MessageStatus>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "UPDATE message_statuses SET state = {EXPIRED}, updated_at = ?5 WHERE message_id = ?1 \
+         AND recipient_id = ?2 AND recipient_device = ?3 AND position = ?4 AND state = {SENT} RETURNING {STATUS}"
+    ))?;
+    let arguments =
+        params![due.message_id, due.recipient_id, due.recipient_device, due.position, rows::ms(updated_at)];
+    let expired = statement.query_row(arguments, rows::status).optional()?;
+    if let Some(row) = &expired {
+        counts.update(|tally| tally.settled(row));
+    }
+    Ok(expired)
 }
 
 /// What waits of `sender` for devices of `recipient` waits no more, and the sender is not told.
 pub(super) fn settle_silently(
     connection: &Connection,
+    counts: &Counts,
     sender: AccountId,
     recipient: AccountId,
     mut updated_at: impl FnMut() -> Timestamp,
@@ -102,7 +155,7 @@ pub(super) fn settle_silently(
         .collect::<Result<_, _>>()?;
     for row in &waiting {
         let silently = Receipt { key: row.key, proof: None, silent: true };
-        receive(connection, row.recipient, &silently, updated_at())?;
+        receive(connection, counts, row.recipient, &silently, updated_at())?;
     }
     Ok(waiting.into_iter().map(|row| (row.key, row.recipient)).collect())
 }
@@ -110,14 +163,14 @@ pub(super) fn settle_silently(
 /// Forgets what the sender has heard the last of, except the newest row of all.
 pub(super) fn forget_synced(
     connection: &Connection,
+    counts: &Counts,
     sender: AccountId,
     synced: Cursor,
 ) -> Result<usize, StoreError> {
-    counts::prepare(connection)?;
-    let newest = counts::newest(connection)?;
+    let newest = counts::see(counts, connection, |tally| rows::ms(tally.newest()))?;
     let mut statement = connection.prepare_cached(
         "DELETE FROM message_statuses WHERE sender_id = ?1 AND (updated_at, message_id) <= (?2, ?3) \
-         AND updated_at < ?4 AND (state > 2 OR (state = 2 AND silent = 1)) RETURNING message_id",
+         AND updated_at < ?4 AND state <> 1 AND (state > 2 OR (state = 2 AND silent = 1)) RETURNING message_id",
     )?;
     let arguments = params![sender.as_bytes(), rows::ms(synced.updated_at), synced.id, newest];
     let forgotten: Vec<[u8; 16]> =
@@ -133,11 +186,15 @@ pub(super) fn forget_synced(
 }
 
 /// Forgets what was settled before `before`, and messages of which nothing is known any more.
-pub(super) fn forget_settled(connection: &Connection, before: Timestamp) -> Result<usize, StoreError> {
-    counts::prepare(connection)?;
+pub(super) fn forget_settled(
+    connection: &Connection,
+    counts: &Counts,
+    before: Timestamp,
+) -> Result<usize, StoreError> {
+    let newest = counts::see(counts, connection, |tally| rows::ms(tally.newest()))?;
     let forgotten = connection.execute(
         "DELETE FROM message_statuses WHERE state <> 1 AND updated_at < ?1 AND updated_at < ?2",
-        params![rows::ms(before), counts::newest(connection)?],
+        params![rows::ms(before), newest],
     )?;
     connection.execute(
         "DELETE FROM messages \
