@@ -50,7 +50,7 @@ impl Store for SqliteStore {
         body: Bytes,
         expires_at: Timestamp,
     ) -> impl Future<Output = Result<Put, StoreError>> + Send + 'static {
-        self.database.write(move |connection| {
+        self.database.write_checked(move |connection| {
             let added = connection
                 .prepare_cached(
                     "INSERT INTO bodies (name, body, expires_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
@@ -75,7 +75,7 @@ impl Store for SqliteStore {
         name: BodyName,
         expires_at: Timestamp,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send + 'static {
-        self.database.write(move |connection| keep(connection, name, expires_at))
+        self.database.write_checked(move |connection| keep(connection, name, expires_at))
     }
 
     fn bodies(
@@ -92,7 +92,7 @@ impl Store for SqliteStore {
 
     fn delete_bodies(&self, names: Vec<BodyName>) -> impl Future<Output = Result<(), StoreError>> + Send {
         let unwiped = Arc::clone(&self.unwiped);
-        self.database.write(move |connection| {
+        self.database.write_checked(move |connection| {
             unwiped.store(true, Ordering::Release);
             let mut statement = connection.prepare_cached("DELETE FROM bodies WHERE name = ?1")?;
             for name in names {
@@ -313,6 +313,39 @@ mod tests {
         killed.delete_bodies(vec![BodyName([1; 32])]).await.unwrap();
         assert!(holds_canary(directory.path()));
         next.wipe_deleted().await.unwrap();
+        assert!(!holds_canary(directory.path()));
+    }
+
+    // What was stored before this release is there after it, and what it freed is overwritten.
+    #[tokio::test]
+    async fn a_database_of_the_first_release_is_brought_up_to_date() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("depot.db");
+        let first = include_str!("../../migrations/V1__bodies_and_prekeys.sql");
+        let migration = refinery::Migration::unapplied("V1__bodies_and_prekeys", first).unwrap();
+        let mut connection = Connection::open(&path).unwrap();
+        refinery::Runner::new(&[migration]).run(&mut connection).unwrap();
+        for number in 0..3_u8 {
+            connection
+                .execute(
+                    "INSERT INTO bodies VALUES (?1, ?2, ?3)",
+                    params![[number; 32], CANARY.repeat(50), number],
+                )
+                .unwrap();
+        }
+        drop(connection);
+        let store = SqliteStore::open(&path).unwrap();
+        let names = |numbers: &[u8]| numbers.iter().map(|number| BodyName([*number; 32])).collect();
+        let body = Bytes::from(CANARY.repeat(50));
+        assert_eq!(
+            store.bodies(names(&[0, 2, 9])).await.unwrap(),
+            [Some(body.clone()), Some(body.clone()), None]
+        );
+        let again = store.put_body(BodyName([1; 32]), body, Timestamp::from_ms(9)).await;
+        assert_eq!(again.unwrap(), Put::Same);
+        assert_eq!(store.expire_bodies(Timestamp::from_ms(2)).await.unwrap(), 2, "one is kept longer now");
+        store.delete_bodies(names(&[1])).await.unwrap();
+        store.wipe_deleted().await.unwrap();
         assert!(!holds_canary(directory.path()));
     }
 }
