@@ -20,12 +20,10 @@ pub(crate) fn run(options: &[&str]) -> Result<()> {
         prerequisites::bench()?;
         &["tacite-bench", "tacited"]
     };
-    let mut build = workspace::cargo();
-    build.args(["build", "--quiet", "--release"]);
     for package in packages {
-        build.args(["--package", package]);
+        // One by one: built together the server would get the features that the bench's vault asks for.
+        workspace::run(workspace::cargo().args(["build", "--quiet", "--release", "--package", package]))?;
     }
-    workspace::run(&mut build)?;
 
     let target = workspace::metadata()?.target_directory.into_std_path_buf();
     let mut bench = Command::new(target.join("release/tacite-bench"));
