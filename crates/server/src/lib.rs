@@ -9,6 +9,7 @@
 mod admin;
 mod allowed;
 mod apart;
+mod behind;
 pub mod blind;
 pub mod bodies;
 mod clock;

@@ -11,6 +11,7 @@ use tacite_router::DeviceKey;
 use tacite_router::delivery::LinkId;
 use tacite_wire::Code;
 
+use crate::behind::Behind;
 use crate::generations::Told;
 use crate::refusal::Refusal;
 
@@ -31,6 +32,8 @@ pub(crate) struct Session {
     pub(crate) attached: Option<DeviceKey>,
     /// What generation the device told on this link.
     pub(crate) generation: Option<Told>,
+    /// Which messages were refused on this link.
+    pub(crate) behind: Behind,
     /// The link is to end after the present answer.
     pub(crate) ends: bool,
     bad_frames: Meter,
@@ -58,6 +61,7 @@ impl Session {
             identity: None,
             attached: None,
             generation: None,
+            behind: Behind::default(),
             ends: false,
             bad_frames: Meter::default(),
             refreshes: Meter::default(),

@@ -19,8 +19,8 @@ const MESSAGES_MISSING: &str = "messages-missing";
 /// What may be told where frames come twice: device and server count them.
 const VAULT_RESTORED: &str = "vault-restored";
 /// What may be told in a world in which an old copy of a vault came back.
-const TOLD_AFTER_RESTORING: [&str; 4] =
-    [VAULT_RESTORED, MESSAGE_UNREADABLE, "asked-too-often", MESSAGES_MISSING];
+const TOLD_AFTER_RESTORING: [&str; 5] =
+    [VAULT_RESTORED, MESSAGE_UNREADABLE, "asked-too-often", MESSAGES_MISSING, "body-missing"];
 /// How often a device asks for a message that it could not read.
 const ASKS_MAX: u32 = 3;
 /// Messages of one conversation that are looked at: more than there ever are.

@@ -1,16 +1,17 @@
 //! Driving the outbox: sealing, sending in order, sending again.
 //!
 //! Invariants:
-//! - Per recipient, a message is sent only after the server has fixed the place of the one before it; at most one envelope
-//!   of one message is under way at a time, because answers do not name the device.
+//! - Per recipient, messages are sent in order, a few before the server has fixed the place of the first: links keep the order, and
+//!   a server that refuses one refuses those behind it. At most one envelope of one message is under way at a time, because
+//!   answers do not name the device.
 //! - A message is sealed once per device; whatever happens, the same bytes are sent again until the server answers for good.
 //!   Only for a device that the server does not know is it sealed again, by fresh keys.
-//! - After a refusal the outbox goes on with the first message that was refused, and in order from there: the server takes nothing
-//!   else before it, not even what is urgent.
+//! - After a refusal the outbox waits for the answers to what was under way, then goes on with the first message that was refused,
+//!   and in order from there, one by one: the server takes nothing else before it, not even what is urgent.
 //! - A message leaves the outbox only when every device's envelope is answered for good, or the device is gone.
 //! - A message has come as far as on the device where it has come farthest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tacite_model::limits::UNACKNOWLEDGED_MAX;
 use tacite_model::{AccountId, DeviceId, MessageId, Secret, Timestamp};
@@ -28,6 +29,9 @@ use crate::{BodyName, CoreError, Event, Problem};
 
 /// Envelopes under way at once, over all recipients.
 const UNDER_WAY_MAX: usize = UNACKNOWLEDGED_MAX;
+/// Messages to one recipient of which the server has not fixed the place yet, at once. A burst need not wait for the way there and
+/// back after each, and what is refused together is soon sent again.
+const UNTAKEN_MAX: usize = 16;
 /// Upper bound of the first delay before what may succeed later is sent again, milliseconds.
 const RETRY_MS_MIN: u64 = 1000;
 /// Upper bound of every such delay, milliseconds.
@@ -44,8 +48,10 @@ pub(crate) struct Lane {
     sent: u64,
     /// What was refused, in the order in which it was sent first.
     refused: BTreeMap<u64, MessageId>,
-    /// The message whose body is being put, or whose place is not fixed yet.
-    in_flight: Option<MessageId>,
+    /// Messages whose bodies are being put, or whose places are not fixed yet.
+    in_flight: BTreeSet<MessageId>,
+    /// The one of these that is for further devices too: nothing goes before it has gone to all.
+    alone: Option<MessageId>,
     /// Nothing is sent before.
     retry_at: Option<Timestamp>,
     attempt: u32,
@@ -90,7 +96,7 @@ impl Engine {
         self.lanes.retain(|recipient_id, _| recipients.contains(recipient_id));
         for recipient_id in recipients {
             loop {
-                match self.next_for(turn, recipient_id)? {
+                match self.next_for(turn, recipient_id, is_split)? {
                     Next::Wait => break,
                     Next::Again => {}
                     Next::FetchKeys => {
@@ -98,15 +104,16 @@ impl Engine {
                         break;
                     }
                     Next::Send { copy, sealed } => {
+                        let is_last_copy = turn.tx.envelope_count(copy.message_id)? <= 1;
                         let lane = self.lanes.entry(recipient_id).or_default();
-                        lane.in_flight = Some(copy.message_id);
+                        lane.in_flight.insert(copy.message_id);
+                        lane.alone = (!is_last_copy).then_some(copy.message_id);
                         lane.sent = lane.sent.max(copy.number);
                         if is_split {
                             self.request_upload(turn, copy)?;
                         } else {
                             self.send_envelope(turn, copy, Body::Within(sealed))?;
                         }
-                        break;
                     }
                 }
             }
@@ -211,15 +218,13 @@ impl Engine {
         };
         // What follows a refused message is refused with it: that is one failure, not many.
         let planned = lane.retry_at.filter(|retry_at| *retry_at > turn.now);
-        let delay_ms = match planned {
-            Some(_) => 0,
-            None => backoff_ms(lane.attempt, RETRY_MS_MIN, RETRY_MS_MAX, turn.rng),
-        };
+        let follows = |copy: DeviceCopy| lane.refused.range(..copy.number).next().is_some();
+        let is_news = planned.is_none() && !copy.is_some_and(follows);
+        let delay_ms =
+            if is_news { backoff_ms(lane.attempt, RETRY_MS_MIN, RETRY_MS_MAX, turn.rng) } else { 0 };
+        lane.attempt = lane.attempt.saturating_add(is_news.into());
         let retry_at = turn.now.plus_ms(delay_ms.max(problem.retry_after_ms.unwrap_or(0)));
         let retry_at = planned.map_or(retry_at, |planned| planned.max(retry_at));
-        if planned.is_none() {
-            lane.attempt = lane.attempt.saturating_add(1);
-        }
         lane.retry_at = Some(retry_at);
         if let Some(copy) = copy {
             lane.refused.insert(copy.number, copy.message_id);
@@ -229,13 +234,18 @@ impl Engine {
         }
     }
 
-    fn next_for(&mut self, turn: &mut Turn<'_, '_>, recipient_id: AccountId) -> Result<Next, CoreError> {
+    fn next_for(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        recipient_id: AccountId,
+        is_split: bool,
+    ) -> Result<Next, CoreError> {
         let is_fetching = self.is_fetching_keys(recipient_id);
         let is_copy = |it: &&Waiting| matches!(it, Waiting::Message(_) | Waiting::Upload(_));
         let under_way = self.link.waiting.values().filter(is_copy).count() + self.uploads.count();
         let lane = self.lanes.entry(recipient_id).or_default();
         let is_paused = lane.retry_at.is_some_and(|retry_at| retry_at > turn.now);
-        if lane.in_flight.is_some() || is_paused || is_fetching || under_way >= UNDER_WAY_MAX {
+        if !lane.has_room(is_split) || is_paused || is_fetching || under_way >= UNDER_WAY_MAX {
             return Ok(Next::Wait);
         }
         lane.retry_at = None;
@@ -311,12 +321,23 @@ impl Engine {
         self.command_with_id(turn, copy.message_id, Waiting::Message(copy), &envelope)
     }
 
-    /// The next message of the recipient may go. Which one that is, only the outbox knows: an earlier one may have been
+    /// There is room for another message to the recipient. Which one that is, only the outbox knows: an earlier one may have been
     /// refused meanwhile, and goes first.
     pub(super) fn free_lane(&mut self, recipient_id: AccountId, message_id: MessageId) -> &mut Lane {
         let lane = self.lanes.entry(recipient_id).or_default();
-        lane.in_flight = lane.in_flight.filter(|in_flight| *in_flight != message_id);
+        lane.in_flight.remove(&message_id);
+        lane.alone = lane.alone.filter(|alone| *alone != message_id);
         lane
+    }
+}
+
+impl Lane {
+    /// Whether a message may be sent before all that are under way have their places. Bodies in the depot may get there in another
+    /// order, and what was refused goes one by one.
+    fn has_room(&self, is_split: bool) -> bool {
+        let is_one_by_one = is_split || !self.refused.is_empty();
+        let most = if is_one_by_one { 1 } else { UNTAKEN_MAX };
+        self.alone.is_none() && self.in_flight.len() < most
     }
 }
 

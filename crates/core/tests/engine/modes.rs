@@ -331,7 +331,7 @@ fn t15_after_a_refusal_everything_goes_again_in_order() {
                 world.send("alice", "bob", text);
                 world.settle();
             }
-            world.server.plan(Opcode::SEND_DIRECT, Mischief::RefuseLane(code));
+            world.server.plan(Opcode::SEND_DIRECT, Mischief::Refuse(code, 0));
             for text in &TEXTS[refused..] {
                 world.send("alice", "bob", text);
             }

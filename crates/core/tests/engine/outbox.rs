@@ -77,23 +77,41 @@ fn t15_what_is_refused_late_is_sent_again_before_what_follows() {
         for text in ["one", "two", "three"] {
             world.send("alice", "bob", text);
         }
-        let one = sent(&world)[0].clone();
+        let [one, two, three] = sent(&world).try_into().expect("sent at once");
         take(&mut world, &one);
-        let two = sent(&world)[1].clone();
-        refuse(&mut world, &one, code, 5000);
         take(&mut world, &two);
+        refuse(&mut world, &one, code, 5000);
+        world.send("alice", "bob", "four");
         world.pass(6000);
+        assert_eq!(sent(&world).len(), 3, "{code:?}: what is under way is waited for");
+        refuse(&mut world, &three, code, 0);
         let after = sent(&world);
-        assert_eq!(after.len(), 3, "{code:?}");
-        assert_eq!(ids(&[&after[2]]), ids(&[&one]), "{code:?}");
+        assert_eq!(ids(&after.iter().skip(3).collect::<Vec<_>>()), ids(&[&one]), "{code:?}");
         take(&mut world, &one);
-        finish(&mut world, &one, DeliveryState::Received);
-        finish(&mut world, &two, DeliveryState::Received);
-        let three = sent(&world)[3].clone();
-        finish(&mut world, &three, DeliveryState::Received);
-        assert_eq!(sent(&world).len(), 4, "each but the first was sent once");
-        assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received; 4]);
+        take(&mut world, &three);
+        let four = sent(&world)[5].clone();
+        for message in [&one, &two, &three, &four] {
+            finish(&mut world, message, DeliveryState::Received);
+        }
+        assert_eq!(ids(&[&sent(&world)[4]]), ids(&[&three]), "{code:?}");
+        assert_eq!(sent(&world).len(), 6, "what was refused was sent twice");
+        assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received; 5]);
     }
+}
+
+// A burst waits for no answer; so much of it is under way, and not one more.
+#[test]
+fn so_many_messages_leave_before_the_first_is_answered() {
+    let mut world = of_a_silent_server();
+    for number in 0..18 {
+        world.send("alice", "bob", &number.to_string());
+    }
+    let first = sent(&world);
+    assert_eq!(first.len(), 16);
+    take(&mut world, &first[0]);
+    assert_eq!(sent(&world).len(), 17);
+    refuse(&mut world, &first[1], Code::QUEUE_FULL, 0);
+    assert_eq!(sent(&world).len(), 17, "nothing follows what was refused");
 }
 
 /// Bob asks alice for whatever she told him; she puts it before everything else.
@@ -107,11 +125,11 @@ fn ask_for_everything(world: &mut World) {
 fn t15_what_was_refused_goes_before_what_is_urgent() {
     let mut world = of_a_silent_server();
     world.server.mischief.clear();
-    world.server.plan(Opcode::SEND_DIRECT, Mischief::RefuseLane(Code::STORAGE_FULL));
+    world.server.plan(Opcode::SEND_DIRECT, Mischief::Refuse(Code::STORAGE_FULL, 0));
     world.send("alice", "bob", "one");
     world.send("alice", "bob", "two");
     while world.step() {}
-    let one = sent(&world)[0].clone();
+    let [one, two] = sent(&world).try_into().expect("sent at once");
     ask_for_everything(&mut world);
     world.settle();
     let bob = world.account_id("bob");
@@ -119,9 +137,10 @@ fn t15_what_was_refused_goes_before_what_is_urgent() {
         .into_iter()
         .filter(|frame| frame.read::<Envelope>().unwrap().recipient_id.as_ref() == bob.as_bytes())
         .collect();
-    assert_eq!(ids(&[&alices[0], &alices[1]]), ids(&[&one, &one]));
+    let alices: Vec<&Frame> = alices.iter().collect();
+    assert_eq!(ids(&alices[..4]), ids(&[&one, &two, &one, &two]));
     let texts: Vec<_> = world.device("alice").history("bob").iter().map(|it| it.message_id).collect();
-    assert!(!texts.contains(&alices[2].header.message_id), "then what was asked for");
+    assert!(!texts.contains(&alices[4].header.message_id), "then what was asked for");
     assert_eq!(world.device("bob").received("alice"), ["hello", "one", "two"]);
     assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received; 3]);
 }

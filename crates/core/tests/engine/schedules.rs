@@ -63,8 +63,7 @@ fn act() -> impl Strategy<Value = Act> {
         Just(Mischief::Refuse(Code::STORAGE_FULL, 0)),
         Just(Mischief::Refuse(Code::UNAVAILABLE, 500)),
         Just(Mischief::Refuse(Code::TOO_FAST, 2000)),
-        Just(Mischief::RefuseLane(Code::STORAGE_FULL)),
-        Just(Mischief::RefuseLane(Code::QUEUE_FULL)),
+        Just(Mischief::Refuse(Code::QUEUE_FULL, 0)),
     ];
     let alteration = prop_oneof![
         2 => Just(Alteration::Read),

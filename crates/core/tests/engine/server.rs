@@ -43,17 +43,18 @@ pub(crate) struct Link {
     /// What its device told, and what it has offered and acknowledged since.
     generation: u64,
     pushed: BTreeSet<(AccountId, MessageId)>,
+    /// Commands that nobody answers here.
+    ignored: BTreeSet<Opcode>,
 }
 
 /// What the server does once in answer to a command instead of obeying.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Mischief {
-    /// Refuses with a code and milliseconds to wait.
+    /// Refuses with a code and milliseconds to wait. With a message, all that follow it to the same person are refused until it comes
+    /// again.
     Refuse(Code, u64),
-    /// Says nothing.
+    /// Says nothing, nor to any further such command on the link.
     Ignore,
-    /// Refuses a message, and all that follow it to the same person until it comes again.
-    RefuseLane(Code),
 }
 
 /// The server.
@@ -155,18 +156,25 @@ impl Server {
     pub(crate) fn receive(&mut self, link_id: LinkId, frame: &Frame) {
         self.commands.push(frame.clone());
         let Some(link) = self.links.get(&link_id) else { return };
-        match self.mischief.get_mut(&frame.header.opcode).and_then(VecDeque::pop_front) {
-            Some(Mischief::Ignore) => return,
-            Some(Mischief::RefuseLane(code)) => {
-                self.refuse_lane(frame, code);
-                return self.refuse(link_id, frame, code);
+        let opcode = frame.header.opcode;
+        if link.ignored.contains(&opcode) {
+            return;
+        }
+        match self.mischief.get_mut(&opcode).and_then(VecDeque::pop_front) {
+            Some(Mischief::Ignore) => {
+                if let Some(link) = self.links.get_mut(&link_id) {
+                    link.ignored.insert(opcode);
+                }
+                return;
             }
             Some(Mischief::Refuse(code, retry_after_ms)) => {
+                if opcode == Opcode::SEND_DIRECT && code.is_retryable() {
+                    self.refuse_lane(frame, code);
+                }
                 return self.refuse_until(link_id, frame, code, retry_after_ms);
             }
             None => {}
         }
-        let opcode = frame.header.opcode;
         if opcode == Opcode::HELLO {
             self.hello(link_id, frame);
         } else if !link.greeted {

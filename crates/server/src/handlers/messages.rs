@@ -39,6 +39,26 @@ pub(crate) async fn send<P: Parts>(
         account_id: AccountId::try_from(&envelope.recipient_id[..])?,
         device_id: DeviceId::try_from(envelope.recipient_device)?,
     };
+    let message = frame.header.message_id;
+    let handled = match session.behind.admit(recipient, message) {
+        Ok(()) => submit(hub, session, (frame, envelope), recipient, now).await,
+        Err(refusal) => Err(refusal),
+    };
+    if let Err(refusal) = &handled {
+        session.behind.refused(recipient, message, refusal);
+    }
+    handled
+}
+
+/// Hands a message of this link's device to the delivery machine, if the rules allow it.
+async fn submit<P: Parts>(
+    hub: &Arc<Hub<P>>,
+    session: &Session,
+    (frame, envelope): (Frame, Envelope),
+    recipient: DeviceKey,
+    now: Timestamp,
+) -> Handled {
+    let sender = session.device()?;
     let header = frame.header;
     let key = MessageKey { sender_id: sender.account_id, message_id: header.message_id };
     check_body(hub, &envelope, &key, &recipient)?;

@@ -11,15 +11,29 @@ use super::peer::{Peer, alice_and_bob, make_contacts, reference};
 use super::{StoppedClock, World, policy};
 use crate::settings::Policy;
 
-/// Sends one message; `None` if it was taken, else for how long to wait.
-async fn try_to_send(from: &mut Peer, to: &Peer) -> Option<u64> {
-    let envelope = from.envelope(to.account_id, b"sealed");
-    let answer = from.ask_in_company(Opcode::SEND_DIRECT, &envelope).await;
-    if answer.header.code == Code::TAKEN {
-        return None;
+/// Who sends again what was refused, as a client does.
+struct Writer {
+    peer: Peer,
+    refused: Option<MessageId>,
+}
+
+impl Writer {
+    fn new(peer: Peer) -> Self {
+        Self { peer, refused: None }
     }
-    assert_eq!((answer.header.code, answer.header.status), (Code::TOO_FAST, Status::ERROR));
-    Some(answer.read::<proto::Failure>().unwrap().retry_after_ms)
+
+    /// Milliseconds to wait if there are too many; `None`: taken.
+    async fn try_to_send(&mut self, to: &Peer) -> Option<u64> {
+        let id = self.refused.take().unwrap_or_else(|| self.peer.fresh_id());
+        let envelope = self.peer.envelope(to.account_id, b"sealed");
+        let answer = self.peer.ask_in_company_as(id, Opcode::SEND_DIRECT, &envelope).await;
+        if answer.header.code == Code::TAKEN {
+            return None;
+        }
+        assert_eq!((answer.header.code, answer.header.status), (Code::TOO_FAST, Status::ERROR));
+        self.refused = Some(id);
+        Some(answer.read::<proto::Failure>().unwrap().retry_after_ms)
+    }
 }
 
 // I3, T71: five a second, twenty at once, over all links of the account together; others are not slowed down.
@@ -29,37 +43,58 @@ async fn t71_the_limit_is_exact_with_bursts_over_all_links_of_an_account() {
     let (alice, mut bob) = alice_and_bob(&world).await;
     let (mut carol, _) = Peer::registered(&world, "carol").await;
     make_contacts(&mut carol, &mut bob, "bob").await;
-    let mut links = [Peer::again(&world, &alice).await, Peer::again(&world, &alice).await, alice];
+    let mut links =
+        [Peer::again(&world, &alice).await, Peer::again(&world, &alice).await, alice].map(Writer::new);
+    let mut carol = Writer::new(carol);
     let clock = StoppedClock::stop();
     clock.pass(10_000).await;
 
     let mut waits = Vec::new();
     for number in 0..30 {
-        waits.push(try_to_send(&mut links[number % 3], &bob).await);
+        waits.push(links[number % 3].try_to_send(&bob).await);
     }
     assert_eq!(waits[..20], [None; 20], "the burst");
     assert_eq!(waits[20..], [Some(200); 10], "told when to try again, and not counted");
-    assert_eq!(try_to_send(&mut carol, &bob).await, None);
+    assert_eq!(carol.try_to_send(&bob).await, None);
 
     clock.pass(199).await;
-    assert_eq!(try_to_send(&mut links[0], &bob).await, Some(1));
+    assert_eq!(links[0].try_to_send(&bob).await, Some(1));
     clock.pass(1).await;
-    assert_eq!(try_to_send(&mut links[1], &bob).await, None);
-    assert_eq!(try_to_send(&mut links[2], &bob).await, Some(200));
+    assert_eq!(links[1].try_to_send(&bob).await, None);
+    assert_eq!(links[2].try_to_send(&bob).await, Some(200));
     for second in 0..3 {
         clock.pass(1000).await;
         let mut taken = 0;
-        while try_to_send(&mut links[taken % 3], &bob).await.is_none() {
+        while links[taken % 3].try_to_send(&bob).await.is_none() {
             taken += 1;
         }
         assert_eq!(taken, 5, "{second}");
     }
     clock.pass(20 * 200).await;
     let mut taken = 0;
-    while try_to_send(&mut links[taken % 3], &bob).await.is_none() {
+    while links[taken % 3].try_to_send(&bob).await.is_none() {
         taken += 1;
     }
     assert_eq!(taken, 20, "after a pause the whole burst again");
+}
+
+// I3, T15: what was sent behind a message that came too fast does not overtake it.
+#[tokio::test]
+async fn t15_nothing_overtakes_what_came_too_fast() {
+    let world = World::with_policy(Policy { max_messages_per_sec: 5, ..policy() }).await;
+    let (alice, bob) = alice_and_bob(&world).await;
+    let mut alice = Writer::new(alice);
+    let clock = StoppedClock::stop();
+    clock.pass(10_000).await;
+    while alice.try_to_send(&bob).await.is_none() {}
+    clock.pass(200).await;
+    let first = alice.refused.take();
+    assert_eq!(alice.try_to_send(&bob).await, Some(200), "there would be room for this one");
+    let second = std::mem::replace(&mut alice.refused, first);
+    assert_eq!(alice.try_to_send(&bob).await, None);
+    clock.pass(200).await;
+    alice.refused = second;
+    assert_eq!(alice.try_to_send(&bob).await, None);
 }
 
 // T67: whoever floods somebody fills his own share; others still get through, and he is told.

@@ -181,6 +181,16 @@ impl Peer {
     /// The same while the clock stands still: an answer that waits for company goes with one to what is asked behind.
     pub(crate) async fn ask_in_company(&mut self, opcode: Opcode, body: &impl prost::Message) -> Frame {
         let id = self.fresh_id();
+        self.ask_in_company_as(id, opcode, body).await
+    }
+
+    /// The same under an id that may have been used before.
+    pub(crate) async fn ask_in_company_as(
+        &mut self,
+        id: MessageId,
+        opcode: Opcode,
+        body: &impl prost::Message,
+    ) -> Frame {
         self.send(Frame::command(opcode, id, Timestamp::from_ms(1), body).unwrap()).await;
         // The first of these may be heard before what the delivery machine says.
         for _ in 0..2 {

@@ -18,23 +18,22 @@ pub(crate) struct Modes {
     pub(crate) bodies: BTreeMap<BodyName, Vec<u8>>,
     /// Bodies that the depot loses instead of keeping them.
     pub(crate) loses: usize,
-    /// Whose messages to whom are refused, since which, and why.
+    /// Whose messages to whom are refused, and why.
     refusals: BTreeMap<(AccountId, AccountId), Refusal>,
     /// Who is to be told that somebody is there.
     awaited: BTreeSet<(AccountId, AccountId)>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Refusal {
-    since: MessageId,
     code: Code,
-    /// How many more are refused. (A real server counts a minute: what was refused may never come again.)
-    left: u32,
+    /// What was refused: when one of these comes again, its sender has begun anew.
+    messages: Vec<MessageId>,
 }
 
 impl Refusal {
-    fn new(since: MessageId, code: Code) -> Self {
-        Self { since, code, left: 10 }
+    fn new(message_id: MessageId, code: Code) -> Self {
+        Self { code, messages: vec![message_id] }
     }
 }
 
@@ -75,7 +74,7 @@ impl Server {
         self.modes.refusals.entry(lane).or_insert(Refusal::new(frame.header.message_id, code));
     }
 
-    /// Why a message is refused before it has a place.
+    /// Why a message is refused before it has a place; what follows it is refused with it.
     pub(super) fn refusal(
         &mut self,
         sender_id: AccountId,
@@ -85,14 +84,15 @@ impl Server {
         let recipient_id = AccountId::try_from(envelope.recipient_id.as_ref()).unwrap();
         let lane = (sender_id, recipient_id);
         if let Some(refusal) = self.modes.refusals.get_mut(&lane) {
-            if refusal.since != message_id && refusal.left > 0 {
-                refusal.left -= 1;
+            if !refusal.messages.contains(&message_id) {
+                refusal.messages.push(message_id);
                 return Some(refusal.code);
             }
             self.modes.refusals.remove(&lane);
         }
         let is_split = self.mode == DeliveryMode::Split;
         if is_split == envelope.body_name.is_empty() {
+            self.modes.refusals.insert(lane, Refusal::new(message_id, Code::OTHER_MODE));
             return Some(Code::OTHER_MODE);
         }
         let name = name_of((sender_id, message_id), recipient_id);
@@ -100,6 +100,7 @@ impl Server {
             return None;
         }
         if is_split && !self.modes.bodies.contains_key(&name) {
+            self.modes.refusals.insert(lane, Refusal::new(message_id, Code::BODY_MISSING));
             return Some(Code::BODY_MISSING);
         }
         if self.mode == DeliveryMode::Direct && self.links_of(recipient_id).is_empty() {
