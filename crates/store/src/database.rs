@@ -35,7 +35,7 @@ pub struct Database {
 impl Database {
     /// Opens the file at `path`, makes it if it is not there, and brings its tables to the last of `migrations`.
     ///
-    /// Blocks; meant for the start of a program. Fails with [`StoreError::Migration`] if the tables are newer than
+    /// Blocks; meant for the start of a program. Within a tokio runtime, writes are answered only while that runtime runs. Fails with [`StoreError::Migration`] if the tables are newer than
     /// `migrations`, with [`StoreError::Unavailable`] if the file cannot be opened.
     pub fn open(path: &Path, migrations: &Runner) -> Result<Self, StoreError> {
         create_private(path)?;

@@ -238,6 +238,28 @@ async fn a_summary_agrees_with_the_rows_whatever_was_undone() {
     assert_eq!(count("g", true).await, Ok((12, 12)));
 }
 
+#[test]
+fn jobs_are_answered_without_a_runtime_and_after_its_end() {
+    let (_directory, path) = place();
+    let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let opened_without = open(&path);
+    runtime().block_on(opened_without.write(|db| insert(db, "a"))).unwrap();
+    let first = runtime();
+    let opened_within = first.block_on(async { open(&path) });
+    first.block_on(opened_within.write(|db| insert(db, "b"))).unwrap();
+    // Done, but the answering task does not run any more.
+    let unanswered = opened_within.write(|db| insert(db, "c"));
+    runtime().block_on(async {
+        while opened_within.commits() < 2 {
+            tokio::task::yield_now().await;
+        }
+    });
+    drop(first);
+    runtime().block_on(unanswered).unwrap();
+    runtime().block_on(opened_within.write(|db| insert(db, "d"))).unwrap();
+    assert_eq!(texts(&Connection::open(&path).unwrap()).unwrap(), ["a", "b", "c", "d"]);
+}
+
 // T69: nothing is acknowledged that was not saved, and the store goes on afterwards.
 #[tokio::test]
 async fn a_full_disk_is_told_and_survived() {

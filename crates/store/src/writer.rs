@@ -1,7 +1,8 @@
 //! The writer thread: takes what has queued up, runs it in one transaction, commits, answers.
 //!
 //! Invariants: an answer "done" is sent only after the commit; the thread outlives panics of jobs and ends only when the
-//! last handle is dropped, after the queue is empty; at most [`QUEUE_JOBS_MAX`] jobs wait.
+//! last handle is dropped, after the queue is empty; at most [`QUEUE_JOBS_MAX`] jobs wait; every job that has run is
+//! answered, also when the runtime in which the database was opened has ended.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +12,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::StoreError;
 
@@ -49,9 +51,10 @@ impl Writer {
         let (queue, orders) = sync_channel(QUEUE_JOBS_MAX);
         let tallies = Arc::new(Tallies::default());
         let count = Arc::clone(&tallies);
+        let answers = Answers::of_this_runtime();
         let thread = thread::Builder::new()
             .name(String::from("store-writer"))
-            .spawn(move || write_until_closed(&connection, &orders, &count))?;
+            .spawn(move || write_until_closed(&connection, &orders, &answers, &count))?;
         Ok(Self { queue: Some(queue), thread: Some(thread), tallies })
     }
 
@@ -172,7 +175,51 @@ where
     }
 }
 
-fn write_until_closed(connection: &Connection, orders: &Receiver<Order>, tallies: &Tallies) {
+/// The jobs of a group that was committed, or not. They are answered when it is dropped, wherever that is.
+struct Group {
+    jobs: Vec<Box<dyn Job>>,
+    outcome: Result<(), StoreError>,
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        for job in self.jobs.drain(..) {
+            job.answer(self.outcome.clone());
+        }
+    }
+}
+
+/// How groups are answered: by a task of the runtime in which the database was opened. The writer wakes that one, instead of
+/// each task that waits for a job: from another thread every waking is a system call.
+struct Answers(Option<mpsc::UnboundedSender<Group>>);
+
+impl Answers {
+    fn of_this_runtime() -> Self {
+        let Ok(runtime) = Handle::try_current() else { return Self(None) };
+        let (groups, mut done) = mpsc::unbounded_channel();
+        runtime.spawn(async move {
+            while let Some(group) = done.recv().await {
+                drop::<Group>(group);
+            }
+        });
+        Self(Some(groups))
+    }
+
+    fn give(&self, group: Group) {
+        match &self.0 {
+            // If the runtime has ended, the group comes back and is dropped here.
+            Some(task) => drop(task.send(group)),
+            None => drop(group),
+        }
+    }
+}
+
+fn write_until_closed(
+    connection: &Connection,
+    orders: &Receiver<Order>,
+    answers: &Answers,
+    tallies: &Tallies,
+) {
     while let Ok(first) = orders.recv() {
         let (mut waiting, mut truncations) = (VecDeque::new(), Vec::new());
         for order in std::iter::once(first).chain(orders.try_iter().take(GROUP_JOBS_MAX - 1)) {
@@ -183,17 +230,15 @@ fn write_until_closed(connection: &Connection, orders: &Receiver<Order>, tallies
         }
         while !waiting.is_empty() {
             let mut done = Vec::with_capacity(waiting.len());
-            let group = commit_group(connection, &mut waiting, &mut done, tallies);
-            if let Err(error) = &group {
+            let outcome = commit_group(connection, &mut waiting, &mut done, tallies);
+            if let Err(error) = &outcome {
                 tallies.undone.fetch_add(1, Ordering::Relaxed);
                 // The operator's disk, not our bug: whoever asked for the writes is answered and decides.
                 tracing::warn!(%error, jobs = done.len(), "a group of writes was not committed");
             } else {
                 tallies.commits.fetch_add(1, Ordering::Relaxed);
             }
-            for job in done {
-                job.answer(group.clone());
-            }
+            answers.give(Group { jobs: done, outcome });
         }
         if !truncations.is_empty() {
             let outcome = truncate_log(connection);
