@@ -108,12 +108,32 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Forgets a content that no other names, and takes it out of the outbox.
+    /// Forgets a content that no other names, and takes it out of the outbox. What was sealed may have left: its name is kept.
     pub fn remove_waiting_content(&self, message_id: MessageId) -> Result<(), VaultError> {
+        let withdrawn = "INSERT OR IGNORE INTO withdrawn (message_id, recipient_id, sent_at_ms) \
+            SELECT message_id, recipient_id, sent_at_ms FROM sent_contents WHERE message_id = ?1 \
+            AND message_id IN (SELECT message_id FROM outbox_envelopes)";
+        self.execute(withdrawn, &[message_id.as_bytes()])?;
         self.dequeue(message_id)?;
         self.execute("DELETE FROM sent_contents WHERE message_id = ?1", &[message_id.as_bytes()])?;
         self.note_erased();
         Ok(())
+    }
+
+    /// What is left of a content that was removed while it waited, if it may have left.
+    pub fn withdrawn_content(&self, message_id: MessageId) -> Result<Option<SentContent>, VaultError> {
+        let sql = "SELECT recipient_id, sent_at_ms FROM withdrawn WHERE message_id = ?1";
+        self.first(sql, &[message_id.as_bytes()], |row| {
+            Ok(SentContent {
+                position: 0,
+                message_id,
+                recipient_id: AccountId::from_bytes(column::array(row, "recipient_id")?),
+                previous_id: None,
+                subject: None,
+                content: None,
+                sent_at: column::time(row, "sent_at_ms")?,
+            })
+        })
     }
 
     /// The first `limit` contents told to somebody behind one position and before another, both excluded, in the order of
@@ -135,6 +155,8 @@ impl Transaction<'_> {
 
     /// Forgets what was told before `time` and waits in the outbox no longer; returns how many.
     pub fn remove_sent_contents_before(&self, time: Timestamp) -> Result<usize, VaultError> {
+        let withdrawn = "DELETE FROM withdrawn WHERE sent_at_ms < ?1";
+        self.execute(withdrawn, &[&column::time_value(time)])?;
         let sql = "DELETE FROM sent_contents WHERE sent_at_ms < ?1 \
             AND message_id NOT IN (SELECT message_id FROM outbox)";
         let removed = self.execute(sql, &[&column::time_value(time)])?;

@@ -194,7 +194,10 @@ impl Engine {
 fn answer(turn: &mut Turn<'_, '_>, contact: &Contact, request: &ResendRequest) -> Result<(), CoreError> {
     let mut gone = Gone { message_ids: Vec::new(), before_id: None };
     for message_id in &request.message_ids {
-        let sent = turn.tx.sent_content(*message_id)?;
+        let sent = match turn.tx.sent_content(*message_id)? {
+            None => turn.tx.withdrawn_content(*message_id)?,
+            sent => sent,
+        };
         match sent.filter(|sent| sent.recipient_id == contact.account_id) {
             Some(sent) => send_once_more(turn, &sent, &mut gone)?,
             None => gone.message_ids.push(*message_id),

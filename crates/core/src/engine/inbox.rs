@@ -73,7 +73,6 @@ impl Engine {
         } else {
             self.receive_content(turn, name, envelope)?
         };
-        turn.tx.grow_generation()?;
         self.acknowledgements.push(Acknowledgement { name, proof });
         if self.acknowledgements.len() > WAITING_MAX {
             self.distrust_link(turn);
@@ -87,6 +86,8 @@ impl Engine {
             return Ok(());
         }
         let count = self.acknowledgements.len().min(ACKNOWLEDGEMENTS_PER_FRAME_MAX);
+        // Counted when they leave, as the server hears of them: in the order of what is sent.
+        turn.tx.grow_generation(count)?;
         let messages =
             self.acknowledgements.drain(..count).map(|Acknowledgement { name, proof }| MessageRef {
                 sender_id: name.author_id.as_bytes().to_vec().into(),

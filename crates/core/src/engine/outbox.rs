@@ -317,7 +317,7 @@ impl Engine {
             body_name: body_name.into(),
             sealed: sealed.into(),
         };
-        turn.tx.grow_generation()?;
+        turn.tx.grow_generation(1)?;
         self.command_with_id(turn, copy.message_id, Waiting::Message(copy), &envelope)
     }
 

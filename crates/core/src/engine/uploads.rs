@@ -43,7 +43,7 @@ impl Engine {
             recipient_id: copy.recipient_id.as_bytes().to_vec().into(),
             recipient_device: copy.device_id.into(),
         };
-        turn.tx.grow_generation()?;
+        turn.tx.grow_generation(1)?;
         self.command(turn, Waiting::Upload(copy), &RequestUploads { uploads: vec![upload] })
     }
 

@@ -326,3 +326,24 @@ fn what_was_deleted_before_it_could_be_sent_again_leaves_nothing_unreadable() {
     assert_eq!(world.device("bob").received("alice").last().unwrap(), "after");
     assert_eq!(world.device("bob").notices(), ["message-unreadable"]);
 }
+
+// C10: so it is with a reaction that was on its way when its message was deleted, and is in no chain any more.
+#[test]
+fn what_was_deleted_while_it_left_leaves_nothing_unreadable() {
+    let mut world = of_a_conversation();
+    world.send("alice", "bob", "a slip");
+    world.settle();
+    let message = world.device("alice").history("bob").pop().unwrap();
+    world.sent.clear();
+    world.intend("alice", Intent::React { message: message.name(), emoji: "!".to_owned() });
+    assert_eq!(count(&world, Opcode::SEND_DIRECT, "alice"), 1, "it has left");
+    world.intend("alice", Intent::Delete { to: message.peer, message_id: message.message_id });
+    damage_next(&mut world);
+    world.settle();
+    let history = world.device("bob").history("alice");
+    assert!(history.iter().all(|message| message.state != MessageState::Unreadable), "{history:?}");
+    assert_eq!(world.device("bob").notices(), ["message-unreadable"]);
+    world.send("alice", "bob", "after");
+    world.settle();
+    assert_eq!(world.device("bob").received("alice").last().unwrap(), "after");
+}

@@ -222,6 +222,31 @@ fn t18_a_copy_of_an_open_vault_is_noticed_once_anything_was_sealed_or_received_a
     }
 }
 
+// T18: what the copy had received and not acknowledged yet makes it no newer than the original.
+#[test]
+fn t18_a_copy_is_noticed_that_has_not_acknowledged_all_that_it_received() {
+    let mut copies = Copies::new();
+    let before = copies.world.device("alice").received("bob").len();
+    for text in ["one", "two", "three", "four"] {
+        copies.world.send("bob", "alice", text);
+    }
+    while copies.world.device("alice").received("bob").len() < before + 4 {
+        assert!(copies.world.step());
+    }
+    let copy = copies.copy_of_open_vault();
+    let sent = copies.world.server.places.len();
+    copies.world.send("alice", "bob", "meanwhile");
+    while copies.world.server.places.len() == sent {
+        assert!(copies.world.step());
+    }
+    copies.exchange_vaults(&copy);
+    copies.world.send("alice", "bob", "after");
+    copies.world.settle();
+    assert_eq!(copies.restored(), 1);
+    assert_no_key_is_used_twice(&copies.world);
+    assert_eq!(copies.world.device("bob").received("alice").last().unwrap(), "after");
+}
+
 // T18: of a copy that is as far as its original nothing needs to be said.
 #[test]
 fn t18_a_copy_after_which_nothing_happened_goes_on() {

@@ -22,9 +22,9 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Lets the generation grow by one; not beyond `i64::MAX`.
-    pub fn grow_generation(&self) -> Result<(), VaultError> {
-        let grown = self.generation()?.saturating_add(1);
+    /// Lets the generation grow by so much; not beyond `i64::MAX`.
+    pub fn grow_generation(&self, by: usize) -> Result<(), VaultError> {
+        let grown = self.generation()?.saturating_add(by as u64);
         self.raise_generation(grown)
     }
 
