@@ -21,7 +21,6 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use crate::SOFTWARE;
-use crate::company::COMPANY;
 use crate::dispatch::dispatch;
 use crate::hub::{Hub, Parts};
 use crate::links::Order;
@@ -53,7 +52,7 @@ pub(crate) async fn run<P: Parts>(hub: Arc<Hub<P>>, socket: impl Transport, iden
         hub.links.sign_in(link, identity);
     }
     tracing::info!(link = link.0, "link opened");
-    let reason = Driver { hub: &hub, socket, session: &mut session, flush_at: None }.run(orders).await;
+    let reason = Driver { hub: &hub, socket, session: &mut session, flush_after: None }.run(orders).await;
     hub.links.remove(link);
     hub.leave(link);
     if let Some(device) = session.attached {
@@ -66,8 +65,8 @@ struct Driver<'a, P: Parts, T> {
     hub: &'a Arc<Hub<P>>,
     socket: T,
     session: &'a mut Session,
-    /// When what waits for company leaves without it; `None`: nothing waits.
-    flush_at: Option<Instant>,
+    /// After how many ticks of [`crate::company`] what waits leaves without any; `None`: nothing waits.
+    flush_after: Option<u64>,
 }
 
 /// What a link's task woke up for.
@@ -116,11 +115,11 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
         ping: &mut Interval,
         orders_first: bool,
     ) -> Wake<T::Broken> {
-        // Last, because the clock is looked at only when there is nothing else to do.
-        let (company, flush_at) = (&self.hub.company, self.flush_at);
+        // Last, because it is looked at only when there is nothing else to do.
+        let (company, flush_after) = (&self.hub.company, self.flush_after);
         let alone = async move {
-            match flush_at {
-                Some(at) => company.until(at).await,
+            match flush_after {
+                Some(count) => company.after(count).await,
                 None => std::future::pending().await,
             }
         };
@@ -266,11 +265,11 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
     }
 
     fn flush_soon(&mut self) {
-        self.flush_at.get_or_insert_with(|| Instant::now() + COMPANY);
+        self.flush_after.get_or_insert(self.hub.company.count());
     }
 
     async fn flush(&mut self) -> Result<(), Reason> {
-        self.flush_at = None;
+        self.flush_after = None;
         in_time(self.socket.flush()).await
     }
 
@@ -294,12 +293,12 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
     }
 }
 
-/// Whether nobody waits for a frame: it says of a command that it was taken, and no more.
+/// Whether nobody waits for a frame: it says of a command that it was taken, or how far a message is.
 fn may_wait(answer: &Frame) -> bool {
     let Header { opcode, code, .. } = answer.header;
     matches!(
         (opcode, code),
-        (Opcode::SEND_DIRECT, Code::TAKEN)
+        (Opcode::SEND_DIRECT, Code::TAKEN | Code::DONE)
             | (Opcode::ACKNOWLEDGE | Opcode::MARK_READ | Opcode::SET_TYPING, Code::DONE)
     )
 }

@@ -139,5 +139,7 @@ async fn overdue_messages_are_parked_while_a_sweep_is_under_way() {
     for _ in 0..=ACKNOWLEDGE_MS_MAX / 500 {
         clock.pass(500).await;
     }
+    // The answer waits for company.
+    tokio::time::resume();
     assert_eq!(state_of(&mut alice, id).await, DeliveryState::Sent);
 }
