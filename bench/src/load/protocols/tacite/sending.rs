@@ -1,5 +1,5 @@
-//! Sending as the client's outbox does: per recipient, a message goes only after the place of the one before it is fixed; so many
-//! are under way at most. In split mode its body is put first.
+//! Sending as the client's outbox does: so many messages are under way at most, and of one recipient so many whose place is not
+//! fixed. In split mode that is one, whose body is put first.
 //!
 //! Invariant: texts to one person leave in the order in which they were queued.
 
@@ -19,6 +19,8 @@ use crate::load::payload::{HEAD_BYTES, PAYLOAD_BYTES, now_ns, put_head, put_payl
 
 /// Envelopes under way at once, over all recipients, as in the client.
 const UNDER_WAY_MAX: usize = UNACKNOWLEDGED_MAX;
+/// Messages to one recipient whose places are not fixed, as in the client.
+const UNTAKEN_MAX: usize = 16;
 /// `Envelope.message_type` of a direct message.
 const DIRECT_MESSAGE: u32 = 1;
 
@@ -34,9 +36,16 @@ pub(super) struct Text {
 #[derive(Debug)]
 struct Lane {
     account_id: AccountId,
-    /// A message is on its way whose place is not fixed yet.
-    is_taken: bool,
+    /// How many messages are on their way whose places are not fixed yet.
+    untaken: usize,
     waiting: VecDeque<Text>,
+}
+
+/// A message that was sent.
+#[derive(Debug)]
+struct UnderWay {
+    person: u32,
+    is_taken: bool,
 }
 
 /// A message whose body is put first.
@@ -52,10 +61,10 @@ struct Upload {
 pub(super) struct Sending {
     sender_id: AccountId,
     lanes: HashMap<u32, Lane>,
-    /// Lanes that are not taken and have something waiting.
+    /// Lanes in which something waits that may go.
     ready: VecDeque<u32>,
-    /// Whose place may be fixed, and whose outcome is not known.
-    under_way: HashMap<MessageId, u32>,
+    /// Whose outcome is not known.
+    under_way: HashMap<MessageId, UnderWay>,
     is_split: bool,
     /// By the `upld` that asks where its body may be put.
     asked: HashMap<MessageId, Upload>,
@@ -96,26 +105,35 @@ impl Sending {
 
     /// Queues a text for a person.
     pub(super) fn queue(&mut self, person: u32, account_id: AccountId, text: Text) {
+        let most = self.untaken_max();
         let lane = self.lanes.entry(person).or_insert_with(|| Lane {
             account_id,
-            is_taken: false,
+            untaken: 0,
             waiting: VecDeque::new(),
         });
         lane.waiting.push_back(text);
-        if !lane.is_taken && lane.waiting.len() == 1 {
+        if lane.untaken < most && lane.waiting.len() == 1 {
             self.ready.push_back(person);
         }
+    }
+
+    fn untaken_max(&self) -> usize {
+        if self.is_split { 1 } else { UNTAKEN_MAX }
     }
 
     /// Sends what may be sent now.
     pub(super) fn drive(&mut self, wire: &mut Wire, out: &mut Vec<u8>) -> Result<()> {
         while self.under_way.len() < UNDER_WAY_MAX {
+            let most = self.untaken_max();
             let Some(person) = self.ready.pop_front() else { return Ok(()) };
             let Some(lane) = self.lanes.get_mut(&person) else { continue };
             let Some(text) = lane.waiting.pop_front() else { continue };
-            lane.is_taken = true;
+            lane.untaken += 1;
+            if lane.untaken < most && !lane.waiting.is_empty() {
+                self.ready.push_back(person);
+            }
             let (message_id, recipient_id) = (wire.new_id(), lane.account_id);
-            self.under_way.insert(message_id, person);
+            self.under_way.insert(message_id, UnderWay { person, is_taken: false });
             let sealed = self.seal(text);
             if self.is_split {
                 self.ask(Upload { message_id, recipient_id, sealed }, wire, out)?;
@@ -148,11 +166,17 @@ impl Sending {
         let id = frame.header.message_id;
         match frame.header.status {
             Status::IN_PROGRESS => {
-                let person = *self.under_way.get(&id).context("an answer to nothing that was sent")?;
-                self.free(person);
+                let sent = self.under_way.get_mut(&id).context("an answer to nothing that was sent")?;
+                if !std::mem::replace(&mut sent.is_taken, true) {
+                    let person = sent.person;
+                    self.free(person);
+                }
             }
             Status::FINISHED => {
-                self.under_way.remove(&id).context("an answer to nothing that was sent")?;
+                let sent = self.under_way.remove(&id).context("an answer to nothing that was sent")?;
+                if !sent.is_taken {
+                    self.free(sent.person);
+                }
                 sink(Event::Accepted(1));
                 note_state(frame, sink)?;
             }
@@ -163,9 +187,10 @@ impl Sending {
     }
 
     fn free(&mut self, person: u32) {
+        let most = self.untaken_max();
         let Some(lane) = self.lanes.get_mut(&person) else { return };
-        lane.is_taken = false;
-        if !lane.waiting.is_empty() {
+        lane.untaken -= 1;
+        if lane.untaken + 1 == most && !lane.waiting.is_empty() {
             self.ready.push_back(person);
         }
     }
