@@ -1,7 +1,7 @@
 //! C10, T21: messages that cannot be opened heal, without opening a way for anybody else.
 
 use rand_core::{Rng, SeedableRng};
-use tacite_core::{Input, Intent, MessageState};
+use tacite_core::{Input, Intent, MessageState, MessageView};
 use tacite_model::limits::RESEND_QUOTA;
 use tacite_model::{DeviceId, MessageId};
 use tacite_seal::{Body, Gone, ResendRequest, SealKind, Sealed};
@@ -304,14 +304,20 @@ fn what_is_said_to_be_gone_is_not_waited_for() {
     assert!(world.device("bob").notices().is_empty());
 }
 
-// C10, T65: bob could not read an edit, and asks for it; meanwhile alice has deleted the message for all. There is nothing to show any
-// more, so no line that cannot be read stays.
-#[test]
-fn what_was_deleted_before_it_could_be_sent_again_leaves_nothing_unreadable() {
+/// A conversation, and alice's last message of it.
+fn of_a_slip() -> (World, MessageView) {
     let mut world = of_a_conversation();
     world.send("alice", "bob", "a slip");
     world.settle();
     let message = world.device("alice").history("bob").pop().unwrap();
+    (world, message)
+}
+
+// C10, T65: bob could not read an edit, and asks for it; meanwhile alice has deleted the message for all. There is nothing to show any
+// more, so no line that cannot be read stays.
+#[test]
+fn what_was_deleted_before_it_could_be_sent_again_leaves_nothing_unreadable() {
+    let (mut world, message) = of_a_slip();
     let (to, message_id) = (message.peer.clone(), message.message_id);
     world.intend("alice", Intent::Edit { to: to.clone(), message_id, text: "another".to_owned() });
     damage_next(&mut world);
@@ -330,10 +336,7 @@ fn what_was_deleted_before_it_could_be_sent_again_leaves_nothing_unreadable() {
 // C10: so it is with a reaction that was on its way when its message was deleted, and is in no chain any more.
 #[test]
 fn what_was_deleted_while_it_left_leaves_nothing_unreadable() {
-    let mut world = of_a_conversation();
-    world.send("alice", "bob", "a slip");
-    world.settle();
-    let message = world.device("alice").history("bob").pop().unwrap();
+    let (mut world, message) = of_a_slip();
     world.sent.clear();
     world.intend("alice", Intent::React { message: message.name(), emoji: "!".to_owned() });
     assert_eq!(count(&world, Opcode::SEND_DIRECT, "alice"), 1, "it has left");
