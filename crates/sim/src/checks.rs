@@ -14,7 +14,7 @@ use crate::world::World;
 /// What may be told where a message can come later than five turns of the conversation: its keys are gone by then. It is asked for
 /// again, and no line may stay.
 const MESSAGE_UNREADABLE: &str = "message-unreadable";
-/// What may be told where single frames get lost.
+/// What may be told where single frames get lost, or a clock is set forward over the time that a message is waited for.
 const MESSAGES_MISSING: &str = "messages-missing";
 /// What may be told where frames come twice: device and server count them.
 const VAULT_RESTORED: &str = "vault-restored";
@@ -112,7 +112,7 @@ impl World {
     /// What a person may be told by the way without anything being wrong.
     fn may_be_told(&self, word: &str) -> bool {
         (self.truth.was_restored() && TOLD_AFTER_RESTORING.contains(&word))
-            || (self.hostile.is_on() && word == MESSAGES_MISSING)
+            || ((self.hostile.is_on() || self.clock_leaps) && word == MESSAGES_MISSING)
             || (self.hostile.delays_messages() && word == MESSAGE_UNREADABLE)
             || (self.hostile.doubles > 0 && word == VAULT_RESTORED)
     }

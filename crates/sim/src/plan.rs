@@ -163,6 +163,11 @@ impl Plan {
         plan
     }
 
+    /// Whether somebody's clock is set forward.
+    pub(crate) fn has_leaps(&self) -> bool {
+        self.acts.iter().any(|(_, act)| matches!(act, Act::SetClock { by_ms: 1.., .. }))
+    }
+
     fn add(&mut self, at_ms: u64, act: Act) {
         self.acts.push((at_ms, act));
     }

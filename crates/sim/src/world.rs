@@ -59,6 +59,8 @@ pub(crate) struct World {
     pub(crate) plant: Option<Plant>,
     pub(crate) delay_ms: (u64, u64),
     pub(crate) hostile: Hostile,
+    /// Whether somebody's clock is set forward.
+    pub(crate) clock_leaps: bool,
     pub(crate) is_healed: bool,
     /// Who asked whom to become a contact.
     pub(crate) wishes: BTreeSet<(usize, usize)>,
@@ -109,6 +111,7 @@ impl World {
             plant,
             delay_ms: plan.delay_ms,
             hostile: plan.hostile,
+            clock_leaps: plan.has_leaps(),
             is_healed: false,
             wishes: BTreeSet::new(),
             trace,

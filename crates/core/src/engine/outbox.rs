@@ -1,13 +1,14 @@
 //! Driving the outbox: sealing, sending in order, sending again.
 //!
 //! Invariants:
-//! - Per recipient, messages are sent in order, a few before the server has fixed the place of the first: links keep the order, and
-//!   a server that refuses one refuses those behind it. At most one envelope of one message is under way at a time, because
+//! - Per recipient, messages are sent in order: one goes ahead, and once the server has fixed its place a few are under way at once. Links
+//!   keep the order, and a server that refuses one refuses those behind it. At most one envelope of one message is under way at a time, because
 //!   answers do not name the device.
 //! - A message is sealed once per device; whatever happens, the same bytes are sent again until the server answers for good.
 //!   Only for a device that the server does not know is it sealed again, by fresh keys.
 //! - After a refusal the outbox waits for the answers to what was under way, then goes on with the first message that was refused,
-//!   and in order from there, one by one: the server takes nothing else before it, not even what is urgent.
+//!   and in order from there, one by one: the server takes nothing else before it, not even what is urgent. That order is the
+//!   server's: what it had taken first, as it had taken it; then the rest, as it was sent.
 //! - A message leaves the outbox only when every device's envelope is answered for good, or the device is gone.
 //! - A message has come as far as on the device where it has come farthest.
 
@@ -46,8 +47,12 @@ pub(super) const DIRECT_MESSAGE: u32 = 1;
 pub(crate) struct Lane {
     /// How many messages were sent for the first time.
     sent: u64,
-    /// What was refused, in the order in which it was sent first.
-    refused: BTreeMap<u64, MessageId>,
+    /// How many messages the server has taken.
+    taken: u64,
+    /// The server has taken a message, and refused none since.
+    is_open: bool,
+    /// What was refused, in the server's order.
+    refused: BTreeMap<Rank, MessageId>,
     /// Messages whose bodies are being put, or whose places are not fixed yet.
     in_flight: BTreeSet<MessageId>,
     /// The one of these that is for further devices too: nothing goes before it has gone to all.
@@ -63,8 +68,17 @@ pub(crate) struct DeviceCopy {
     pub(super) message_id: MessageId,
     pub(super) recipient_id: AccountId,
     pub(super) device_id: DeviceId,
-    /// The message's in the order of sending on this link.
-    pub(super) number: u64,
+    /// Its place among the recipient's messages on this link.
+    pub(super) rank: Rank,
+}
+
+/// A place in the order in which the server knows messages to one recipient over one link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// The server took this one as the so-manieth.
+    Taken(u64),
+    /// This one was sent as the so-manieth, and not taken since it was sent last. It came behind all that was taken before.
+    Sent(u64),
 }
 
 /// How a sealed body travels.
@@ -108,7 +122,9 @@ impl Engine {
                         let lane = self.lanes.entry(recipient_id).or_default();
                         lane.in_flight.insert(copy.message_id);
                         lane.alone = (!is_last_copy).then_some(copy.message_id);
-                        lane.sent = lane.sent.max(copy.number);
+                        if let Rank::Sent(number) = copy.rank {
+                            lane.sent = lane.sent.max(number);
+                        }
                         if is_split {
                             self.request_upload(turn, copy)?;
                         } else {
@@ -138,11 +154,16 @@ impl Engine {
         let Waiting::Message(copy) = answer.waiting else { return Ok(()) };
         let DeviceCopy { message_id, recipient_id, device_id, .. } = copy;
         if !matches!(answer.reply, Reply::Refused(_)) {
-            self.lanes.entry(recipient_id).or_default().refused.remove(&copy.number);
+            let lane = self.lanes.entry(recipient_id).or_default();
+            lane.refused.remove(&copy.rank);
+            lane.is_open = true;
         }
         match answer.reply {
             Reply::InProgress => {
-                self.link.waiting.insert(message_id, answer.waiting);
+                let lane = self.lanes.entry(recipient_id).or_default();
+                lane.taken += 1;
+                let taken = DeviceCopy { rank: Rank::Taken(lane.taken), ..copy };
+                self.link.waiting.insert(message_id, Waiting::Message(taken));
                 // With a further device to serve, the message keeps the lane until this one is served.
                 if turn.tx.envelope_count(message_id)? <= 1 {
                     self.free_lane(recipient_id, message_id);
@@ -218,7 +239,7 @@ impl Engine {
         };
         // What follows a refused message is refused with it: that is one failure, not many.
         let planned = lane.retry_at.filter(|retry_at| *retry_at > turn.now);
-        let follows = |copy: DeviceCopy| lane.refused.range(..copy.number).next().is_some();
+        let follows = |copy: DeviceCopy| lane.refused.range(..copy.rank).next().is_some();
         let is_news = planned.is_none() && !copy.is_some_and(follows);
         let delay_ms =
             if is_news { backoff_ms(lane.attempt, RETRY_MS_MIN, RETRY_MS_MAX, turn.rng) } else { 0 };
@@ -227,7 +248,8 @@ impl Engine {
         let retry_at = planned.map_or(retry_at, |planned| planned.max(retry_at));
         lane.retry_at = Some(retry_at);
         if let Some(copy) = copy {
-            lane.refused.insert(copy.number, copy.message_id);
+            lane.is_open = false;
+            lane.refused.insert(copy.rank, copy.message_id);
         }
         if problem.code == Code::TOO_FAST {
             self.sending_paused_until = retry_at;
@@ -249,7 +271,7 @@ impl Engine {
             return Ok(Next::Wait);
         }
         lane.retry_at = None;
-        let Some((entry, number)) = self.next_entry(turn, recipient_id, under_way)? else {
+        let Some((entry, rank)) = self.next_entry(turn, recipient_id, under_way)? else {
             return Ok(Next::Wait);
         };
         let contact = turn.tx.contact(recipient_id)?;
@@ -271,29 +293,29 @@ impl Engine {
             }
             Some((device_id, sealed)) => {
                 let message_id = entry.message_id;
-                Next::Send { copy: DeviceCopy { message_id, recipient_id, device_id, number }, sealed }
+                Next::Send { copy: DeviceCopy { message_id, recipient_id, device_id, rank }, sealed }
             }
             None => Next::Again,
         })
     }
 
-    /// What goes next, and its number in the order of sending: what was refused, or else the first that is not under way.
+    /// What goes next, and its rank: what was refused, or else the first that is not under way.
     fn next_entry(
         &mut self,
         turn: &Turn<'_, '_>,
         recipient_id: AccountId,
         under_way: usize,
-    ) -> Result<Option<(OutboxEntry, u64)>, CoreError> {
+    ) -> Result<Option<(OutboxEntry, Rank)>, CoreError> {
         let lane = self.lanes.entry(recipient_id).or_default();
-        while let Some((&number, &message_id)) = lane.refused.first_key_value() {
+        while let Some((&rank, &message_id)) = lane.refused.first_key_value() {
             if let Some(entry) = turn.tx.outbox_entry(message_id)? {
-                return Ok(Some((entry, number)));
+                return Ok(Some((entry, rank)));
             }
-            lane.refused.remove(&number);
+            lane.refused.remove(&rank);
         }
         let entries = turn.tx.outbox_of(recipient_id, under_way + 1)?;
         let next = entries.into_iter().find(|entry| !self.link.waiting.contains_key(&entry.message_id));
-        Ok(next.map(|entry| (entry, lane.sent + 1)))
+        Ok(next.map(|entry| (entry, Rank::Sent(lane.sent + 1))))
     }
 
     /// `smpu`.
@@ -333,9 +355,9 @@ impl Engine {
 
 impl Lane {
     /// Whether a message may be sent before all that are under way have their places. Bodies in the depot may get there in another
-    /// order, and what was refused goes one by one.
+    /// order; and who is away, or of whom too much comes, refuses one instead of many.
     fn has_room(&self, is_split: bool) -> bool {
-        let is_one_by_one = is_split || !self.refused.is_empty();
+        let is_one_by_one = is_split || !self.is_open || !self.refused.is_empty();
         let most = if is_one_by_one { 1 } else { UNTAKEN_MAX };
         self.alone.is_none() && self.in_flight.len() < most
     }

@@ -1,5 +1,5 @@
 //! Sending as the client's outbox does: so many messages are under way at most, and of one recipient so many whose place is not
-//! fixed. In split mode that is one, whose body is put first.
+//! fixed: one when nothing else is under way to them, and in split mode, where its body is put first.
 //!
 //! Invariant: texts to one person leave in the order in which they were queued.
 
@@ -38,7 +38,16 @@ struct Lane {
     account_id: AccountId,
     /// How many messages are on their way whose places are not fixed yet.
     untaken: usize,
+    /// How many are on their way whose places are fixed.
+    taken: usize,
     waiting: VecDeque<Text>,
+}
+
+impl Lane {
+    /// Whether another message may go.
+    fn has_room(&self, is_split: bool) -> bool {
+        self.untaken < if is_split || self.taken == 0 { 1 } else { UNTAKEN_MAX }
+    }
 }
 
 /// A message that was sent.
@@ -105,31 +114,28 @@ impl Sending {
 
     /// Queues a text for a person.
     pub(super) fn queue(&mut self, person: u32, account_id: AccountId, text: Text) {
-        let most = self.untaken_max();
         let lane = self.lanes.entry(person).or_insert_with(|| Lane {
             account_id,
             untaken: 0,
+            taken: 0,
             waiting: VecDeque::new(),
         });
         lane.waiting.push_back(text);
-        if lane.untaken < most && lane.waiting.len() == 1 {
+        if lane.has_room(self.is_split) && lane.waiting.len() == 1 {
             self.ready.push_back(person);
         }
-    }
-
-    fn untaken_max(&self) -> usize {
-        if self.is_split { 1 } else { UNTAKEN_MAX }
     }
 
     /// Sends what may be sent now.
     pub(super) fn drive(&mut self, wire: &mut Wire, out: &mut Vec<u8>) -> Result<()> {
         while self.under_way.len() < UNDER_WAY_MAX {
-            let most = self.untaken_max();
             let Some(person) = self.ready.pop_front() else { return Ok(()) };
-            let Some(lane) = self.lanes.get_mut(&person) else { continue };
+            let Some(lane) = self.lanes.get_mut(&person).filter(|lane| lane.has_room(self.is_split)) else {
+                continue;
+            };
             let Some(text) = lane.waiting.pop_front() else { continue };
             lane.untaken += 1;
-            if lane.untaken < most && !lane.waiting.is_empty() {
+            if !lane.waiting.is_empty() {
                 self.ready.push_back(person);
             }
             let (message_id, recipient_id) = (wire.new_id(), lane.account_id);
@@ -169,14 +175,16 @@ impl Sending {
                 let sent = self.under_way.get_mut(&id).context("an answer to nothing that was sent")?;
                 if !std::mem::replace(&mut sent.is_taken, true) {
                     let person = sent.person;
-                    self.free(person);
+                    self.note(person, |lane| (lane.untaken, lane.taken) = (lane.untaken - 1, lane.taken + 1));
                 }
             }
             Status::FINISHED => {
                 let sent = self.under_way.remove(&id).context("an answer to nothing that was sent")?;
-                if !sent.is_taken {
-                    self.free(sent.person);
-                }
+                let place = |lane: &mut Lane| {
+                    let place = if sent.is_taken { &mut lane.taken } else { &mut lane.untaken };
+                    *place -= 1;
+                };
+                self.note(sent.person, place);
                 sink(Event::Accepted(1));
                 note_state(frame, sink)?;
             }
@@ -186,11 +194,12 @@ impl Sending {
         Ok(())
     }
 
-    fn free(&mut self, person: u32) {
-        let most = self.untaken_max();
+    /// Something has become of a message to a person.
+    fn note(&mut self, person: u32, note: impl FnOnce(&mut Lane)) {
         let Some(lane) = self.lanes.get_mut(&person) else { return };
-        lane.untaken -= 1;
-        if lane.untaken + 1 == most && !lane.waiting.is_empty() {
+        let had_room = lane.has_room(self.is_split);
+        note(lane);
+        if !had_room && lane.has_room(self.is_split) && !lane.waiting.is_empty() {
             self.ready.push_back(person);
         }
     }
