@@ -149,6 +149,10 @@ impl Engine {
         self.drive_errands(turn)?;
         Self::tell_reads_by_content(turn)?;
         self.drive_outbox(turn)?;
+        if !self.link.is_online() {
+            // Given up over something in the outbox.
+            return Ok(());
+        }
         self.drive_reads(turn)?;
         self.drive_presence(turn)?;
         self.fetch_left_waiting(turn)

@@ -111,6 +111,8 @@ impl Engine {
         for recipient_id in recipients {
             loop {
                 match self.next_for(turn, recipient_id, is_split)? {
+                    // The link may have been given up over this one.
+                    Next::Wait if !self.link.is_online() => return Ok(()),
                     Next::Wait => break,
                     Next::Again => {}
                     Next::FetchKeys => {
@@ -233,26 +235,31 @@ impl Engine {
         copy: Option<DeviceCopy>,
         problem: &Problem,
     ) {
+        let wait_ms = problem.retry_after_ms.unwrap_or(0);
+        let is_too_fast = problem.code == Code::TOO_FAST && wait_ms > 0;
+        if is_too_fast {
+            self.sending_paused_until = turn.now.plus_ms(wait_ms);
+        }
         let lane = match copy {
             Some(copy) => self.free_lane(recipient_id, copy.message_id),
             None => self.lanes.entry(recipient_id).or_default(),
         };
-        // What follows a refused message is refused with it: that is one failure, not many.
         let planned = lane.retry_at.filter(|retry_at| *retry_at > turn.now);
         let follows = |copy: DeviceCopy| lane.refused.range(..copy.rank).next().is_some();
-        let is_news = planned.is_none() && !copy.is_some_and(follows);
-        let delay_ms =
-            if is_news { backoff_ms(lane.attempt, RETRY_MS_MIN, RETRY_MS_MAX, turn.rng) } else { 0 };
-        lane.attempt = lane.attempt.saturating_add(is_news.into());
-        let retry_at = turn.now.plus_ms(delay_ms.max(problem.retry_after_ms.unwrap_or(0)));
+        // Too fast: nothing is wrong, and it is known how long to wait. What follows a refused message is refused with it: that is one
+        // failure, not many.
+        let delay_ms = if is_too_fast || planned.is_some() || copy.is_some_and(follows) {
+            wait_ms
+        } else {
+            lane.attempt = lane.attempt.saturating_add(1);
+            wait_ms.max(backoff_ms(lane.attempt - 1, RETRY_MS_MIN, RETRY_MS_MAX, turn.rng))
+        };
+        let retry_at = turn.now.plus_ms(delay_ms);
         let retry_at = planned.map_or(retry_at, |planned| planned.max(retry_at));
         lane.retry_at = Some(retry_at);
         if let Some(copy) = copy {
             lane.is_open = false;
             lane.refused.insert(copy.rank, copy.message_id);
-        }
-        if problem.code == Code::TOO_FAST {
-            self.sending_paused_until = retry_at;
         }
     }
 
@@ -302,16 +309,23 @@ impl Engine {
     /// What goes next, and its rank: what was refused, or else the first that is not under way.
     fn next_entry(
         &mut self,
-        turn: &Turn<'_, '_>,
+        turn: &mut Turn<'_, '_>,
         recipient_id: AccountId,
         under_way: usize,
     ) -> Result<Option<(OutboxEntry, Rank)>, CoreError> {
         let lane = self.lanes.entry(recipient_id).or_default();
+        let mut is_given_up = false;
         while let Some((&rank, &message_id)) = lane.refused.first_key_value() {
             if let Some(entry) = turn.tx.outbox_entry(message_id)? {
+                if is_given_up {
+                    // The server would wait for the one before, which will not come: not so on a new link.
+                    self.drop_link(turn, None);
+                    return Ok(None);
+                }
                 return Ok(Some((entry, rank)));
             }
             lane.refused.remove(&rank);
+            is_given_up = true;
         }
         let entries = turn.tx.outbox_of(recipient_id, under_way + 1)?;
         let next = entries.into_iter().find(|entry| !self.link.waiting.contains_key(&entry.message_id));

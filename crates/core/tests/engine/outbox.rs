@@ -1,8 +1,10 @@
 //! The outbox of one recipient against a server whose answers come one by one, in the order that a test chooses.
 
-use tacite_core::{Input, MessageState};
+use tacite_core::{Input, Intent, MessageState};
 use tacite_seal::{Body, ResendRequest};
-use tacite_wire::proto::{self, DeliveryState, DeviceBundle, Empty, Envelope, Failure, KeyBundles};
+use tacite_wire::proto::{
+    self, DeliveryMode, DeliveryState, DeviceBundle, Empty, Envelope, Failure, KeyBundles,
+};
 use tacite_wire::{Code, Frame, Opcode, Status};
 
 use crate::server::Mischief;
@@ -147,6 +149,49 @@ fn so_many_messages_leave_before_the_first_is_answered() {
     assert_eq!(sent(&world).len(), 1 + 17);
     refuse(&mut world, &burst[2], Code::QUEUE_FULL, 0);
     assert_eq!(sent(&world).len(), 1 + 17, "nothing follows what was refused");
+}
+
+// Who is too fast waits as long as the server says, however long others have kept it waiting.
+#[test]
+fn who_is_too_fast_waits_as_long_as_the_server_says() {
+    let mut world = of_a_silent_server();
+    world.send("alice", "bob", "one");
+    let one = sent(&world)[0].clone();
+    for _ in 0..12 {
+        refuse(&mut world, &one, Code::RECIPIENT_AWAY, 0);
+        let before = sent(&world).len();
+        while sent(&world).len() == before {
+            world.pass(100);
+        }
+    }
+    let before = sent(&world).len();
+    refuse(&mut world, &one, Code::TOO_FAST, 200);
+    world.pass(199);
+    assert_eq!(sent(&world).len(), before);
+    world.pass(1);
+    assert_eq!(sent(&world).len(), before + 1);
+}
+
+// T15: a server waits for what it refused first. If that will not come, as it was deleted, a new link says so.
+#[test]
+fn t15_what_was_refused_behind_a_message_that_was_deleted_does_not_wait() {
+    let mut world = of_a_silent_server();
+    let ahead = send_ahead(&mut world);
+    for text in ["one", "two"] {
+        world.send("alice", "bob", text);
+    }
+    let [one, two]: [Frame; 2] = sent(&world).try_into().unwrap();
+    let message_id = one.header.message_id;
+    for message in [&one, &two] {
+        refuse(&mut world, message, Code::RECIPIENT_AWAY, 1000);
+    }
+    finish(&mut world, &ahead, DeliveryState::Received);
+    let link = world.device("alice").link;
+    world.server.mischief.clear();
+    world.intend("alice", Intent::Delete { to: "bob".parse().unwrap(), message_id });
+    world.settle();
+    assert_ne!(world.device("alice").link, link);
+    assert_eq!(world.device("bob").received("alice").last().unwrap(), "two");
 }
 
 /// Bob asks alice for whatever she told him; she puts it before everything else.
