@@ -2,9 +2,7 @@
 
 use tacite_core::{Input, Intent, MessageState};
 use tacite_seal::{Body, ResendRequest};
-use tacite_wire::proto::{
-    self, DeliveryMode, DeliveryState, DeviceBundle, Empty, Envelope, Failure, KeyBundles,
-};
+use tacite_wire::proto::{self, DeliveryState, DeviceBundle, Empty, Envelope, Failure, KeyBundles};
 use tacite_wire::{Code, Frame, Opcode, Status};
 
 use crate::server::Mischief;
