@@ -1,7 +1,7 @@
 //! What the server's code says to the log at every level, with everything in it that must not be there.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use tacite_depot::BodyName;
 use tacite_model::limits::UPLOAD_PERMIT_MS;
@@ -31,6 +31,13 @@ impl io::Write for Log {
 
 impl Log {
     fn begin(&self) -> tracing::subscriber::DefaultGuard {
+        // Whether anybody wants a line is asked once for all threads and remembered: while another test's subscriber comes or goes the
+        // answer may be no. This one stays, and wants everything.
+        static EVERYTHING_IS_WANTED: Once = Once::new();
+        EVERYTHING_IS_WANTED.call_once(|| {
+            tracing::subscriber::set_global_default(tracing_subscriber::registry())
+                .expect("nobody else sets one");
+        });
         let log = self.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(LevelFilter::TRACE)
