@@ -4,8 +4,9 @@
 //! the same device are refused with it, until one of them comes again: a client begins anew with the first that it still has.
 //! (`tacite_router::delivery` does the same for what it refuses itself.)
 //!
-//! Invariant: at most [`UNACKNOWLEDGED_MAX`] messages are remembered, as many as a client may have under way; of one that sends more
-//! without listening the order is not kept here.
+//! Invariants: at most [`UNACKNOWLEDGED_MAX`] messages are remembered, as many as a client may have under way; with one more all are
+//! forgotten (of a client that sends on without listening the order is not kept here); so whatever was refused passes, at the latest
+//! when it comes again.
 
 use std::collections::BTreeMap;
 
@@ -42,8 +43,11 @@ impl Behind {
 
     /// Remembers that a message was refused.
     pub(crate) fn refused(&mut self, recipient: DeviceKey, message: MessageId, with: &Refusal) {
-        if !with.code.is_retryable() || self.count >= UNACKNOWLEDGED_MAX {
+        if !with.code.is_retryable() {
             return;
+        }
+        if self.count >= UNACKNOWLEDGED_MAX {
+            return *self = Self::default();
         }
         self.count += 1;
         let first = || Refused { with: with.clone(), messages: Vec::new() };
@@ -103,15 +107,17 @@ mod tests {
         assert_eq!(behind.admit(BOB, message(2)), Ok(()));
     }
 
+    // Otherwise what is not remembered would be refused behind what never comes again, as long as the link lasts.
     #[test]
-    fn so_many_are_remembered_and_not_one_more() {
+    fn so_many_are_remembered_and_with_one_more_none() {
         let mut behind = Behind::default();
-        for number in 0..=UNACKNOWLEDGED_MAX {
+        for number in 0..UNACKNOWLEDGED_MAX {
             refuse(&mut behind, number);
         }
         assert_eq!(behind.count, UNACKNOWLEDGED_MAX);
-        assert!(behind.admit(BOB, message(UNACKNOWLEDGED_MAX)).is_err(), "this one is not remembered");
-        assert_eq!(behind.admit(BOB, message(UNACKNOWLEDGED_MAX - 1)), Ok(()));
+        assert!(behind.admit(BOB, message(UNACKNOWLEDGED_MAX)).is_err());
+        refuse(&mut behind, UNACKNOWLEDGED_MAX);
         assert_eq!(behind.count, 0);
+        assert_eq!(behind.admit(BOB, message(UNACKNOWLEDGED_MAX)), Ok(()));
     }
 }
