@@ -334,3 +334,15 @@ fn a_message_is_received_when_any_device_has_it() {
     assert_eq!(world.device("alice").sent_states("bob"), [MessageState::Received]);
     assert_eq!(outbox_count(&mut world), 0);
 }
+
+// T15: each device gets messages in order, so nothing goes before one that is for a further device too.
+#[test]
+fn t15_what_follows_a_message_for_two_devices_goes_behind_both_copies() {
+    let (mut world, _) = of_two_devices();
+    let first = sent(&world)[0].clone();
+    take(&mut world, &first);
+    world.send("alice", "bob", "after");
+    assert_eq!(devices(&sent(&world)), [1], "its copy for the second device goes first");
+    finish(&mut world, &first, DeliveryState::Received);
+    assert_eq!(devices(&sent(&world)), [1, 2, 1]);
+}
