@@ -32,6 +32,8 @@ pub(crate) struct Session {
     pub(crate) attached: Option<DeviceKey>,
     /// What generation the device told on this link.
     pub(crate) generation: Option<Told>,
+    /// How many messages went on to the delivery machine.
+    pub(crate) submitted: u64,
     /// Which messages were refused on this link.
     pub(crate) behind: Behind,
     /// The link is to end after the present answer.
@@ -61,6 +63,7 @@ impl Session {
             identity: None,
             attached: None,
             generation: None,
+            submitted: 0,
             behind: Behind::default(),
             ends: false,
             bad_frames: Meter::default(),

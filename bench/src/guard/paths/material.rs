@@ -75,7 +75,7 @@ pub(super) fn parcel(to: DeviceKey, id: MessageId, sent: &Frame) -> Parcel {
         recipient: to,
         conversation_id: ConversationId::from_bytes([6; 16]),
         frame: sent.clone(),
-        reply: Reply { link: ALICES_LINK, header: sent.header },
+        reply: Reply { link: ALICES_LINK, header: sent.header, number: 1 },
         taken_at: NOW,
     }
 }

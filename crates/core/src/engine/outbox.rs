@@ -7,8 +7,8 @@
 //! - A message is sealed once per device; whatever happens, the same bytes are sent again until the server answers for good.
 //!   Only for a device that the server does not know is it sealed again, by fresh keys.
 //! - After a refusal the outbox waits for the answers to what was under way, then goes on with the first message that was refused,
-//!   and in order from there, one by one: the server takes nothing else before it, not even what is urgent. That order is the
-//!   server's: what it had taken first, as it had taken it; then the rest, as it was sent.
+//!   and in order from there: the server takes nothing else before it, not even what is urgent. Once it has taken that, the rest follows
+//!   without waiting. That order is the server's: what it had taken first, as it had taken it; then the rest, as it was sent.
 //! - A message leaves the outbox only when every device's envelope is answered for good, or the device is gone.
 //! - A message has come as far as on the device where it has come farthest.
 
@@ -49,7 +49,7 @@ pub(crate) struct Lane {
     sent: u64,
     /// How many messages the server has taken.
     taken: u64,
-    /// The server has taken a message, and refused none since.
+    /// The server has taken a message, and since it last refused one has taken one of those again.
     is_open: bool,
     /// What was refused, in the server's order.
     refused: BTreeMap<Rank, MessageId>,
@@ -157,8 +157,8 @@ impl Engine {
         let DeviceCopy { message_id, recipient_id, device_id, .. } = copy;
         if !matches!(answer.reply, Reply::Refused(_)) {
             let lane = self.lanes.entry(recipient_id).or_default();
-            lane.refused.remove(&copy.rank);
-            lane.is_open = true;
+            // Where something was refused, one of that has to be taken before more than one is sent.
+            lane.is_open |= lane.refused.is_empty() || lane.refused.remove(&copy.rank).is_some();
         }
         match answer.reply {
             Reply::InProgress => {
@@ -314,8 +314,13 @@ impl Engine {
         under_way: usize,
     ) -> Result<Option<(OutboxEntry, Rank)>, CoreError> {
         let lane = self.lanes.entry(recipient_id).or_default();
-        let mut is_given_up = false;
-        while let Some((&rank, &message_id)) = lane.refused.first_key_value() {
+        let refused: Vec<_> = lane.refused.iter().map(|(rank, message_id)| (*rank, *message_id)).collect();
+        let (mut is_behind, mut is_given_up) = (false, false);
+        for (rank, message_id) in refused {
+            if lane.in_flight.contains(&message_id) {
+                is_behind = true;
+                continue;
+            }
             if let Some(entry) = turn.tx.outbox_entry(message_id)? {
                 if is_given_up {
                     // The server would wait for the one before, which will not come: not so on a new link.
@@ -325,7 +330,7 @@ impl Engine {
                 return Ok(Some((entry, rank)));
             }
             lane.refused.remove(&rank);
-            is_given_up = true;
+            is_given_up |= !is_behind;
         }
         let entries = turn.tx.outbox_of(recipient_id, under_way + 1)?;
         let next = entries.into_iter().find(|entry| !self.link.waiting.contains_key(&entry.message_id));
@@ -371,8 +376,7 @@ impl Lane {
     /// Whether a message may be sent before all that are under way have their places. Bodies in the depot may get there in another
     /// order; and who is away, or of whom too much comes, refuses one instead of many.
     fn has_room(&self, is_split: bool) -> bool {
-        let is_one_by_one = is_split || !self.is_open || !self.refused.is_empty();
-        let most = if is_one_by_one { 1 } else { UNTAKEN_MAX };
+        let most = if is_split || !self.is_open { 1 } else { UNTAKEN_MAX };
         self.alone.is_none() && self.in_flight.len() < most
     }
 }

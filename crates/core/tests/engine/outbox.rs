@@ -149,6 +149,38 @@ fn so_many_messages_leave_before_the_first_is_answered() {
     assert_eq!(sent(&world).len(), 1 + 17, "nothing follows what was refused");
 }
 
+// T15: what was refused comes again in its order; once the server has taken one, the rest does not wait for the way there and back of each.
+// (Found by the simulation, 15067391: over a slow network that took longer than a recipient waits for what is missing.)
+#[test]
+fn t15_what_was_refused_together_goes_again_together_once_one_was_taken() {
+    let mut world = of_a_silent_server();
+    let ahead = send_ahead(&mut world);
+    for text in ["one", "two", "three", "four"] {
+        world.send("alice", "bob", text);
+    }
+    let burst = sent(&world);
+    let [one, two, three, four] = [0, 1, 2, 3].map(|at| &burst[at]);
+    for frame in [one, two, three, four] {
+        refuse(&mut world, frame, Code::TOO_FAST, 1000);
+    }
+    // That an older one has arrived does not say that the server takes more now.
+    finish(&mut world, &ahead, DeliveryState::Received);
+    world.pass(1000);
+    assert_eq!(sent(&world).len(), 4 + 1);
+    world.send("alice", "bob", "five");
+    take(&mut world, one);
+    let again = sent(&world);
+    assert_eq!(ids(&again[4..8].iter().collect::<Vec<_>>()), ids(&[one, two, three, four]));
+    assert_eq!(again.len(), 4 + 5, "and what follows goes behind");
+    // Refused once more, it is one by one again.
+    refuse(&mut world, two, Code::TOO_FAST, 1000);
+    refuse(&mut world, three, Code::TOO_FAST, 1000);
+    refuse(&mut world, four, Code::TOO_FAST, 1000);
+    refuse(&mut world, &again[8], Code::TOO_FAST, 1000);
+    world.pass(1000);
+    assert_eq!(ids(&sent(&world)[9..].iter().collect::<Vec<_>>()), ids(&[two]));
+}
+
 // Who is too fast waits as long as the server says, however long others have kept it waiting.
 #[test]
 fn who_is_too_fast_waits_as_long_as_the_server_says() {

@@ -168,7 +168,12 @@ impl Lane {
     fn is_under_way(&mut self, parcel: &Parcel) -> bool {
         let relayed = self.relayed.iter_mut().find(|relayed| relayed.key == parcel.key);
         let reply = relayed.map(|relayed| &mut relayed.reply).or_else(|| self.parking.reply_to(parcel));
-        reply.map(|reply| *reply = parcel.reply).is_some()
+        let Some(reply) = reply else { return false };
+        // Sent twice over one link it keeps its place.
+        if reply.link != parcel.reply.link {
+            *reply = parcel.reply;
+        }
+        true
     }
 
     pub(super) fn parked(
@@ -289,9 +294,14 @@ impl Lane {
         if self.link != Some(link) {
             return;
         }
+        if self.reading.is_stale {
+            // Something before these has its body now: they may not overtake it.
+            self.phase = Phase::Draining { after: 0, fetching: false };
+            return self.advance(context, effects);
+        }
         let Some(last) = messages.last() else {
             self.phase = Phase::Draining { after, fetching: false };
-            if self.reading.was_missed || self.reading.is_stale {
+            if self.reading.was_missed {
                 self.advance(context, effects);
             } else if self.parking.is_empty() {
                 self.reach_level(link, effects);

@@ -58,6 +58,8 @@ pub struct Reply {
     pub link: LinkId,
     /// The header of the command.
     pub header: Header,
+    /// Which of the link's messages it is, counted from one: the sender knows this order.
+    pub number: u64,
 }
 
 /// A message on its way to one device.

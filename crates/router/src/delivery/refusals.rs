@@ -1,15 +1,18 @@
 //! What was refused lately of each sender of one device: what follows must not overtake it.
 //!
-//! Invariants: only codes after which the same message comes again are remembered; one refusal a sender, for at most
-//! [`REFUSAL_MS_MAX`], for at most [`REFUSALS_PER_DEVICE_MAX`] senders (a sender who keeps the protocol sends again in order
+//! Invariants: only codes after which the same message comes again are remembered; for each sender those of its latest link, until that one
+//! comes again which was handed in first there (its sender begins with that); for at most [`REFUSAL_MS_MAX`], for at most
+//! [`REFUSALS_PER_DEVICE_MAX`] senders and [`UNACKNOWLEDGED_MAX`] messages of each (a sender who keeps the protocol sends again in order
 //! anyway: this catches what was on its way when it was refused).
 
 use std::collections::BTreeMap;
 
-use tacite_model::limits::{REFUSAL_MS_MAX, REFUSALS_PER_DEVICE_MAX};
+use tacite_model::limits::{REFUSAL_MS_MAX, REFUSALS_PER_DEVICE_MAX, UNACKNOWLEDGED_MAX};
 use tacite_model::{MessageId, Timestamp};
 use tacite_wire::Code;
 
+#[cfg(doc)]
+use super::Reply;
 use super::{LinkId, Parcel};
 use crate::{DeviceKey, MessageKey};
 
@@ -21,9 +24,8 @@ pub(super) struct Refusals {
 
 #[derive(Debug)]
 struct Refusal {
-    message_id: MessageId,
-    /// What was refused after it: next in order, should the device have the first all the same.
-    next: Option<MessageId>,
+    /// What was refused, by [`Reply::number`]: the first is waited for; should the device have it all the same, the next.
+    messages: BTreeMap<u64, MessageId>,
     code: Code,
     /// The sender's link: what it sent before is lost with it, and it begins anew.
     link: LinkId,
@@ -35,27 +37,32 @@ impl Refusals {
         self.senders.is_empty()
     }
 
-    /// Remembers that `parcel` was refused, unless an earlier one of its sender was.
+    /// Remembers that `parcel` was refused, unless one was that its sender had handed in earlier.
     pub(super) fn add(&mut self, parcel: &Parcel, code: Code, now: Timestamp) {
         let has_room = self.senders.len() < REFUSALS_PER_DEVICE_MAX;
         if !code.is_retryable() || !(has_room || self.senders.contains_key(&parcel.sender())) {
             return;
         }
-        let message_id = parcel.key.message_id;
         let link = parcel.reply.link;
-        let refusal = self.senders.entry(parcel.sender());
-        refusal.or_insert(Refusal { message_id, next: None, code, link, refused_at: now }).follow(message_id);
+        let first = || Refusal { messages: BTreeMap::new(), code, link, refused_at: now };
+        let refusal = self.senders.entry(parcel.sender()).or_insert_with(first);
+        if link > refusal.link {
+            // What came over an older link is sent again anyway.
+            *refusal = first();
+        }
+        refusal.remember(parcel);
     }
 
     /// With what `parcel` is to be refused because an earlier one was. The earlier one itself may pass.
     pub(super) fn code_for(&mut self, parcel: &Parcel, now: Timestamp) -> Option<Code> {
         let refusal = self.senders.get_mut(&parcel.sender())?;
-        let comes_again = refusal.message_id == parcel.key.message_id;
+        let first = refusal.messages.values().next();
+        let comes_again = first == Some(&parcel.key.message_id);
         if comes_again || refusal.link != parcel.reply.link || refusal.is_over(now) {
             self.senders.remove(&parcel.sender());
             return None;
         }
-        refusal.follow(parcel.key.message_id);
+        refusal.remember(parcel);
         Some(refusal.code)
     }
 
@@ -63,12 +70,10 @@ impl Refusals {
     /// send it again, so what was refused after it is waited for instead.
     pub(super) fn arrived(&mut self, key: MessageKey) {
         self.senders.retain(|sender, refusal| {
-            if (sender.account_id, refusal.message_id) != (key.sender_id, key.message_id) {
-                return true;
+            if sender.account_id == key.sender_id {
+                refusal.messages.retain(|_, message_id| *message_id != key.message_id);
             }
-            let next = refusal.next.take();
-            refusal.message_id = next.unwrap_or(refusal.message_id);
-            next.is_some()
+            !refusal.messages.is_empty()
         });
     }
 
@@ -78,9 +83,13 @@ impl Refusals {
 }
 
 impl Refusal {
-    fn follow(&mut self, message_id: MessageId) {
-        if message_id != self.message_id {
-            self.next.get_or_insert(message_id);
+    /// What was refused again keeps its place.
+    fn remember(&mut self, parcel: &Parcel) {
+        let message_id = parcel.key.message_id;
+        let is_known = self.messages.values().any(|known| *known == message_id);
+        // What came over an older link is sent again behind what has come over this one.
+        if self.messages.len() < UNACKNOWLEDGED_MAX && !is_known && parcel.reply.link == self.link {
+            self.messages.insert(parcel.reply.number, message_id);
         }
     }
 

@@ -37,7 +37,7 @@ fn frame(number: u8) -> Frame {
 }
 
 fn reply(number: u8) -> Reply {
-    Reply { link: ALICE_LINK, header: frame(number).header }
+    Reply { link: ALICE_LINK, header: frame(number).header, number: number.into() }
 }
 
 fn parcel(number: u8) -> Parcel {
@@ -308,6 +308,21 @@ fn a_message_whose_body_comes_later_is_not_left_behind() {
     bench.parked(1);
     assert_eq!(bench.acknowledge(&[2]), [receive(&[2])]);
     assert_eq!(bench.at(1000, Input::Settled { device: BOB, failed: Vec::new() }), [fetch(BOB_LINK, 0)]);
+}
+
+// C6: found by the property of `order` with more cases.
+#[test]
+fn what_lies_behind_a_message_whose_body_has_just_come_does_not_overtake_it() {
+    let mut bench = Bench::default();
+    bench.up(BOB_LINK);
+    let missing = Fetched { position: 1, key: key(1), frame: None };
+    bench.at(1000, Input::Fetched { device: BOB, link: BOB_LINK, messages: vec![missing] });
+    bench.submit(1);
+    bench.submit(2);
+    bench.parked(1);
+    bench.parked(2);
+    assert_eq!(bench.fetched(BOB_LINK, &[2]), [fetch(BOB_LINK, 0)]);
+    assert_eq!(bench.fetched(BOB_LINK, &[1, 2]), [push(BOB_LINK, 1), push(BOB_LINK, 2)]);
 }
 
 #[test]

@@ -24,6 +24,9 @@ mod migrations {
     refinery::embed_migrations!("migrations");
 }
 
+/// Memory for pages: of many queues a few are written at a time, at random places.
+const CACHE_KIB: u32 = 32_768;
+
 /// See the module.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -55,7 +58,7 @@ impl Sequence {
 impl SqliteStore {
     /// Opens or creates the file and brings its tables up to date. Blocks; meant for the start of a program.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let database = Database::open(path, &migrations::migrations::runner())?;
+        let database = Database::open(path, &migrations::migrations::runner(), CACHE_KIB)?;
         let connection = Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let last = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0));
         let conversations = last(

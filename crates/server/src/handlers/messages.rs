@@ -53,7 +53,7 @@ pub(crate) async fn send<P: Parts>(
 /// Hands a message of this link's device to the delivery machine, if the rules allow it.
 async fn submit<P: Parts>(
     hub: &Arc<Hub<P>>,
-    session: &Session,
+    session: &mut Session,
     (frame, envelope): (Frame, Envelope),
     recipient: DeviceKey,
     now: Timestamp,
@@ -67,6 +67,7 @@ async fn submit<P: Parts>(
     if hub.is_split() && !hub.depot.keep_body(hub.name(&key, &recipient), hub.kept_until(now)).await? {
         return Err(Code::BODY_MISSING.into());
     }
+    session.submitted += 1;
     // The envelope shares the frame's bytes; without it they can be forwarded uncopied.
     drop(envelope);
     let parcel = Parcel {
@@ -76,7 +77,7 @@ async fn submit<P: Parts>(
         recipient,
         conversation_id,
         frame: frame.forward(Opcode::DIRECT_RECEIVED, now),
-        reply: Reply { link: session.link, header },
+        reply: Reply { link: session.link, header, number: session.submitted },
         taken_at: now,
     };
     hub.deliver(Input::Submit(Box::new(parcel)));

@@ -18,6 +18,8 @@ const TICKS_MAX: usize = 10;
 struct Sender {
     device: DeviceKey,
     link: LinkId,
+    /// How many messages it has handed in.
+    handed_in: u64,
     next: u8,
     wire: VecDeque<u8>,
     answers: VecDeque<(u8, Outcome)>,
@@ -59,6 +61,7 @@ fn sender(number: u8) -> Sender {
     Sender {
         device: DeviceKey { account_id, device_id: DeviceId::FIRST },
         link: LinkId(u64::from(number)),
+        handed_in: 0,
         next: 0,
         wire: VecDeque::new(),
         answers: VecDeque::new(),
@@ -159,6 +162,7 @@ impl Schedule {
     fn carry(&mut self, who: usize) {
         let sender = &mut self.senders[who];
         let Some(number) = sender.wire.pop_front() else { return };
+        sender.handed_in += 1;
         let account_id = sender.device.account_id;
         let envelope = proto::Envelope {
             sender_id: account_id.as_bytes().to_vec().into(),
@@ -168,7 +172,7 @@ impl Schedule {
         let frame = Frame::command(Opcode::DIRECT_RECEIVED, id, Timestamp::from_ms(1), &envelope).unwrap();
         let parcel = Parcel {
             key: MessageKey { sender_id: account_id, message_id: id },
-            reply: Reply { link: sender.link, header: frame.header },
+            reply: Reply { link: sender.link, header: frame.header, number: sender.handed_in },
             frame,
             taken_at: Timestamp::from_ms(self.now_ms),
             ..parcel(number)
@@ -361,6 +365,9 @@ fn run(mode: Mode, schedule: &[(u8, u8)]) {
 }
 
 proptest! {
+    // What the default number of cases has never shown, so many show each time.
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
     // C6, T15
     #[test]
     fn what_arrives_keeps_the_order_of_sending(schedule in prop::collection::vec(any::<(u8, u8)>(), 0..400)) {
