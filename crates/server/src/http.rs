@@ -21,6 +21,9 @@ use crate::{bodies, link};
 /// A WebSocket message above this ends the link; one above a frame's size is merely refused.
 const MESSAGE_BYTES_MAX: usize = 4 * FRAME_BODY_BYTES_MAX;
 
+/// What is read at once, and what a link's buffer holds while it is idle: TLS has decrypted it already, so more reads cost little.
+const READ_BYTES: usize = 1024;
+
 /// What is written at once: a TLS record. The buffer grows as it is needed, so an idle link has a small one.
 const WRITE_BYTES_MAX: usize = 16 * 1024;
 
@@ -59,14 +62,15 @@ async fn upgrade<P: Parts>(
     }
     upgrade
         .protocols([SUB_PROTOCOL])
-        .read_buffer_size(4096)
+        .read_buffer_size(READ_BYTES)
         .write_buffer_size(WRITE_BYTES_MAX)
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX)
         .on_upgrade(async move |socket| {
             // A server that stops waits for its links.
             let _tracked = hub.tasks.token();
-            link::run(hub, socket, identity).await;
+            // In a box, because a future keeps a place for each hand that a value goes through.
+            link::run(hub, Box::new(socket), identity).await;
         })
 }
 

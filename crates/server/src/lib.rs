@@ -27,6 +27,7 @@ mod machine;
 mod meters;
 mod node;
 mod parts;
+mod queue;
 mod refusal;
 pub mod remote;
 mod running;

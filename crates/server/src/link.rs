@@ -17,13 +17,12 @@ use tacite_model::limits::{LINK_LOGIN_MS_MAX, LINK_PING_MS, LINK_SILENCE_MS_MAX}
 use tacite_router::delivery::Input;
 use tacite_wire::proto::Connected;
 use tacite_wire::{Code, Frame, HEADER_BYTES, Header, Opcode, Status, VERSIONS};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use crate::SOFTWARE;
 use crate::dispatch::dispatch;
 use crate::hub::{Hub, Parts};
-use crate::links::Order;
+use crate::queue::{Order, Queue};
 use crate::refusal::Refusal;
 use crate::session::Session;
 
@@ -45,14 +44,14 @@ where
 
 /// Runs a link until it ends. `identity`: who the bearer token of the upgrade belongs to.
 pub(crate) async fn run<P: Parts>(hub: Arc<Hub<P>>, socket: impl Transport, identity: Option<Identity>) {
-    let (link, orders) = hub.links.open();
+    let (link, queue) = hub.links.open();
     let mut session = Session::new(link, hub.chance.bytes());
     session.identity = identity;
     if let Some(identity) = &session.identity {
         hub.links.sign_in(link, identity);
     }
     tracing::info!(link = link.0, "link opened");
-    let reason = Driver { hub: &hub, socket, session: &mut session, flush_after: None }.run(orders).await;
+    let reason = Driver { hub: &hub, socket, session: &mut session, flush_after: None }.run(&queue).await;
     hub.links.remove(link);
     hub.leave(link);
     if let Some(device) = session.attached {
@@ -71,7 +70,7 @@ struct Driver<'a, P: Parts, T> {
 
 /// What a link's task woke up for.
 enum Wake<E> {
-    Order(Option<Order>),
+    Order(Order),
     Message(Option<Result<Message, E>>),
     Ping,
     Flush,
@@ -81,7 +80,7 @@ enum Wake<E> {
 type Reason = &'static str;
 
 impl<P: Parts, T: Transport> Driver<'_, P, T> {
-    async fn run(&mut self, mut orders: mpsc::Receiver<Order>) -> Reason {
+    async fn run(&mut self, queue: &Queue) -> Reason {
         if self.send(self.connected()).await.is_err() {
             return "connection lost";
         }
@@ -94,8 +93,8 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
         loop {
             // In turn, so that neither side of the link keeps the other waiting.
             orders_first = !orders_first;
-            let outcome = match self.wait(&mut orders, &mut ping, orders_first).await {
-                Wake::Order(order) => self.obey(order, &mut orders).await,
+            let outcome = match self.wait(queue, &mut ping, orders_first).await {
+                Wake::Order(order) => self.obey(order, queue).await,
                 Wake::Message(message) => {
                     heard = Instant::now();
                     self.hear(message).await
@@ -109,12 +108,7 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
         }
     }
 
-    async fn wait(
-        &mut self,
-        orders: &mut mpsc::Receiver<Order>,
-        ping: &mut Interval,
-        orders_first: bool,
-    ) -> Wake<T::Broken> {
+    async fn wait(&mut self, queue: &Queue, ping: &mut Interval, orders_first: bool) -> Wake<T::Broken> {
         // Last, because it is looked at only when there is nothing else to do.
         let (company, flush_after) = (&self.hub.company, self.flush_after);
         let alone = async move {
@@ -127,7 +121,7 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
             tokio::select! {
                 biased;
                 _ = ping.tick() => Wake::Ping,
-                order = orders.recv() => Wake::Order(order),
+                order = queue.next() => Wake::Order(order),
                 message = self.socket.next() => Wake::Message(message),
                 () = alone => Wake::Flush,
             }
@@ -136,7 +130,7 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
                 biased;
                 _ = ping.tick() => Wake::Ping,
                 message = self.socket.next() => Wake::Message(message),
-                order = orders.recv() => Wake::Order(order),
+                order = queue.next() => Wake::Order(order),
                 () = alone => Wake::Flush,
             }
         }
@@ -160,23 +154,22 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
     }
 
     /// Sends what others want sent, all that has queued up in one go.
-    async fn obey(&mut self, order: Option<Order>, orders: &mut mpsc::Receiver<Order>) -> Result<(), Reason> {
+    async fn obey(&mut self, order: Order, queue: &Queue) -> Result<(), Reason> {
         let mut next = order;
         let mut is_urgent = false;
         loop {
             match next {
-                Some(Order::Push(frame)) => {
+                Order::Push(frame) => {
                     is_urgent |= !may_wait(&frame);
                     self.feed(frame).await?;
                 }
-                Some(Order::Close) => return self.close(close_code::NORMAL, "closed by the server").await,
-                None => return self.close(close_code::POLICY, "too slow").await,
+                Order::Close => return self.close(close_code::NORMAL, "closed by the server").await,
+                Order::Overrun => return self.close(close_code::POLICY, "too slow").await,
             }
-            match orders.try_recv() {
-                Ok(order) => next = Some(order),
-                // Empty, or ended: the next `recv` tells which.
-                Err(_) if is_urgent => return self.flush().await,
-                Err(_) => {
+            match queue.try_next() {
+                Some(order) => next = order,
+                None if is_urgent => return self.flush().await,
+                None => {
                     self.flush_soon();
                     return Ok(());
                 }

@@ -8,24 +8,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tacite_accounts::{Identity, SessionId};
-use tacite_model::limits::{DEVICES_PER_ACCOUNT_MAX, LINK_QUEUE_FRAMES_MAX, STRANGERS_MAX};
+use tacite_model::limits::{DEVICES_PER_ACCOUNT_MAX, STRANGERS_MAX};
 use tacite_model::{AccountId, DeviceId};
 use tacite_router::DeviceKey;
 use tacite_router::delivery::LinkId;
 use tacite_wire::Frame;
-use tokio::sync::mpsc;
+
+use crate::queue::Queue;
 
 /// Links of one account at once; one more ends the oldest. A person's devices need one each, and one while they reconnect.
 const LINKS_PER_ACCOUNT_MAX: usize = 2 * DEVICES_PER_ACCOUNT_MAX;
-
-/// What a link's task gets from the rest of the server.
-#[derive(Debug)]
-pub(crate) enum Order {
-    /// Send this.
-    Push(Frame),
-    /// End the link.
-    Close,
-}
 
 /// The registry.
 #[derive(Debug, Default)]
@@ -45,7 +37,7 @@ struct Table {
 
 #[derive(Debug)]
 struct Link {
-    orders: mpsc::Sender<Order>,
+    queue: Queue,
     identity: Option<(DeviceKey, SessionId)>,
 }
 
@@ -56,21 +48,21 @@ impl Link {
 }
 
 impl Links {
-    /// Adds a link; its orders come out of the receiver. The receiver ends when the link is told to close. If too many
-    /// links have not signed in, the oldest of them ends: it had the most time to do so.
-    pub(crate) fn open(&self) -> (LinkId, mpsc::Receiver<Order>) {
-        let (orders, receiver) = mpsc::channel(LINK_QUEUE_FRAMES_MAX);
+    /// Adds a link; what its task is to do comes out of the queue. If too many links have not signed in, the oldest of them ends:
+    /// it had the most time to do so.
+    pub(crate) fn open(&self) -> (LinkId, Queue) {
+        let queue = Queue::default();
         let mut table = self.lock();
         table.last += 1;
         let link = LinkId(table.last);
-        table.links.insert(link, Link { orders, identity: None });
+        table.links.insert(link, Link { queue: queue.clone(), identity: None });
         table.strangers.insert(link);
         let surplus = table.strangers.first().copied().filter(|_| table.strangers.len() > STRANGERS_MAX);
         drop(table);
         if let Some(oldest) = surplus {
             self.close(oldest);
         }
-        (link, receiver)
+        (link, queue)
     }
 
     /// Says who is behind a link.
@@ -100,8 +92,7 @@ impl Links {
     pub(crate) fn push(&self, link: LinkId, frame: Frame) {
         let mut table = self.lock();
         let Some(entry) = table.links.get(&link) else { return };
-        if entry.orders.try_send(Order::Push(frame)).is_err() {
-            // Dropping the only sender ends the link's task.
+        if !entry.queue.push(frame) {
             let before = table.links.remove(&link).and_then(|entry| entry.device());
             table.forget(link, before);
         }
@@ -111,7 +102,7 @@ impl Links {
     pub(crate) fn close(&self, link: LinkId) {
         let mut table = self.lock();
         if let Some(entry) = table.links.remove(&link) {
-            let _ = entry.orders.try_send(Order::Close);
+            entry.queue.close();
             table.forget(link, entry.device());
         }
     }
@@ -170,10 +161,12 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
+    use tacite_model::limits::LINK_QUEUE_FRAMES_MAX;
     use tacite_model::{MessageId, Timestamp};
     use tacite_wire::{Opcode, proto};
 
     use super::*;
+    use crate::queue::Order;
 
     fn frame() -> Frame {
         let id = MessageId::from_bytes([1; 16]);
@@ -235,12 +228,12 @@ mod tests {
         let links = Links::default();
         let (signed_in, _orders) = links.open();
         links.sign_in(signed_in, &bob());
-        let mut strangers: Vec<_> = (0..STRANGERS_MAX).map(|_| links.open()).collect();
+        let strangers: Vec<_> = (0..STRANGERS_MAX).map(|_| links.open()).collect();
         assert_eq!(links.count(), STRANGERS_MAX + 1);
-        assert!(strangers[0].1.try_recv().is_err());
+        assert!(strangers[0].1.try_next().is_none());
         let (newest, _newest_orders) = links.open();
         assert_eq!(links.count(), STRANGERS_MAX + 1);
-        assert!(matches!(strangers[0].1.try_recv(), Ok(Order::Close)));
+        assert!(matches!(strangers[0].1.try_next(), Some(Order::Close)));
         let left = links.all();
         assert!(left.contains(&newest) && left.contains(&signed_in) && !left.contains(&strangers[0].0));
         // Whoever signs in or leaves makes room.
@@ -251,20 +244,19 @@ mod tests {
         assert!(links.all().contains(&strangers[3].0));
     }
 
-    #[tokio::test]
-    async fn a_link_that_does_not_keep_up_is_closed() {
+    #[test]
+    fn a_link_that_does_not_keep_up_is_closed() {
         let links = Links::default();
-        let (link, mut orders) = links.open();
+        let (link, queue) = links.open();
         for _ in 0..LINK_QUEUE_FRAMES_MAX {
             links.push(link, frame());
         }
         assert_eq!(links.count(), 1);
         links.push(link, frame());
         assert_eq!(links.count(), 0);
-        let mut received = 0;
-        while orders.recv().await.is_some() {
-            received += 1;
+        for _ in 0..LINK_QUEUE_FRAMES_MAX {
+            assert!(matches!(queue.try_next(), Some(Order::Push(_))));
         }
-        assert_eq!(received, LINK_QUEUE_FRAMES_MAX);
+        assert!(matches!(queue.try_next(), Some(Order::Overrun)));
     }
 }

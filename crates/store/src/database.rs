@@ -16,9 +16,6 @@ use crate::{StoreError, Summary};
 
 /// How long a statement waits for another process (the administration's commands) that is writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Memory in which the writer may keep pages, as SQLite counts it: negative, in KiB. Rows that come at random places of a table
-/// find its pages there, and a group does not have to write some of them twice.
-const WRITER_CACHE_KIB: i32 = -32_768;
 /// Pages in the write-ahead log from which on a commit copies them into the database. A page that changed often is copied once.
 const LOG_PAGES: i32 = 4_000;
 /// Compiled statements that a connection keeps.
@@ -35,15 +32,18 @@ pub struct Database {
 impl Database {
     /// Opens the file at `path`, makes it if it is not there, and brings its tables to the last of `migrations`.
     ///
-    /// Blocks; meant for the start of a program. Within a tokio runtime, writes are answered only while that runtime runs. Fails with [`StoreError::Migration`] if the tables are newer than
-    /// `migrations`, with [`StoreError::Unavailable`] if the file cannot be opened.
-    pub fn open(path: &Path, migrations: &Runner) -> Result<Self, StoreError> {
+    /// `cache_kib`: memory in which the writer may keep pages. Rows that come at random places of a table find its pages there, and a
+    /// group does not have to write some of them twice.
+    ///
+    /// Blocks; meant for the start of a program. Within a tokio runtime, writes are answered only while that runtime runs. Fails with
+    /// [`StoreError::Migration`] if the tables are newer than `migrations`, with [`StoreError::Unavailable`] if the file cannot be opened.
+    pub fn open(path: &Path, migrations: &Runner, cache_kib: u32) -> Result<Self, StoreError> {
         create_private(path)?;
         let mut connection = Connection::open_with_flags(
             path,
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
-        prepare_writer(&connection)?;
+        prepare_writer(&connection, cache_kib)?;
         migrations.run(&mut connection)?;
         let readers = Arc::new(Readers::new(path.to_owned()));
         let writer = Arc::new(Writer::spawn(connection)?);
@@ -117,7 +117,7 @@ pub(crate) fn prepare(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn prepare_writer(connection: &Connection) -> Result<(), StoreError> {
+fn prepare_writer(connection: &Connection, cache_kib: u32) -> Result<(), StoreError> {
     prepare(connection)?;
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
@@ -125,11 +125,17 @@ fn prepare_writer(connection: &Connection) -> Result<(), StoreError> {
     }
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
-    connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB)?;
+    limit_cache(connection, cache_kib)?;
     connection.pragma_update(None, "secure_delete", true)?;
     // Temporary tables say as much as lasting ones: they do not go into files elsewhere.
     connection.pragma_update(None, "temp_store", "memory")?;
     Ok(())
+}
+
+/// Memory in which a connection may keep pages.
+pub(crate) fn limit_cache(connection: &Connection, cache_kib: u32) -> Result<(), StoreError> {
+    // SQLite takes what is negative for KiB, what is positive for pages.
+    Ok(connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?)
 }
 
 /// Makes an empty file with mode 0600; SQLite gives its log and index the mode of the database.

@@ -10,10 +10,12 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
 use crate::StoreError;
-use crate::database::prepare;
+use crate::database::{limit_cache, prepare};
 
 /// Connections, and so jobs that read at the same time.
 const READERS_MAX: usize = 4;
+/// Memory in which each may keep pages. The operating system has them too, once for all.
+const READER_CACHE_KIB: u32 = 512;
 
 /// The reading half of a database.
 #[derive(Debug)]
@@ -59,6 +61,7 @@ impl Readers {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         prepare(&connection)?;
+        limit_cache(&connection, READER_CACHE_KIB)?;
         Ok(connection)
     }
 }

@@ -16,6 +16,8 @@ const NOTES: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT N
         note_id INTEGER NOT NULL REFERENCES notes (id) DEFERRABLE INITIALLY DEFERRED
     ) STRICT;";
 
+const CACHE_KIB: u32 = 2048;
+
 fn runner() -> Runner {
     Runner::new(&[Migration::unapplied("V1__notes", NOTES).unwrap()])
 }
@@ -27,7 +29,7 @@ fn place() -> (TempDir, PathBuf) {
 }
 
 fn open(path: &Path) -> Database {
-    Database::open(path, &runner()).unwrap()
+    Database::open(path, &runner(), CACHE_KIB).unwrap()
 }
 
 fn insert(connection: &Connection, text: &str) -> Result<(), StoreError> {
@@ -375,13 +377,13 @@ fn tables_of_a_newer_program_are_refused() {
         Migration::unapplied("V1__notes", NOTES).unwrap(),
         Migration::unapplied("V2__more", "CREATE TABLE more (id INTEGER PRIMARY KEY) STRICT;").unwrap(),
     ];
-    drop(Database::open(&path, &Runner::new(&newer)).unwrap());
-    assert!(matches!(Database::open(&path, &runner()), Err(StoreError::Migration(_))));
+    drop(Database::open(&path, &Runner::new(&newer), CACHE_KIB).unwrap());
+    assert!(matches!(Database::open(&path, &runner(), CACHE_KIB), Err(StoreError::Migration(_))));
 }
 
 #[test]
 fn a_file_that_is_no_database_is_refused() {
     let (_directory, path) = place();
     std::fs::write(&path, "a letter to alice, long enough to be taken for the header of a file").unwrap();
-    assert!(matches!(Database::open(&path, &runner()), Err(StoreError::Corrupt(_))));
+    assert!(matches!(Database::open(&path, &runner(), CACHE_KIB), Err(StoreError::Corrupt(_))));
 }

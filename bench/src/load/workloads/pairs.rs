@@ -41,10 +41,10 @@ pub struct Pairs {
     #[arg(long)]
     pub per_second: Option<f64>,
     /// How long to measure.
-    #[arg(long, default_value_t = 15.0)]
+    #[arg(long, default_value_t = 8.0)]
     pub seconds: f64,
     /// How long to run before.
-    #[arg(long, default_value_t = 3.0)]
+    #[arg(long, default_value_t = 2.0)]
     pub warm_up_seconds: f64,
 }
 

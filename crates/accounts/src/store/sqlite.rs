@@ -18,6 +18,9 @@ use super::{
 };
 use crate::identity::{AccountRef, DeviceRef, Generation, SessionId};
 
+/// Memory for pages: log-ins are rare beside messages.
+const CACHE_KIB: u32 = 2048;
+
 /// All migrations, oldest first: name and SQL.
 const MIGRATIONS: [(&str, &str); 2] = [
     ("V1__accounts", include_str!("../../migrations/V1__accounts.sql")),
@@ -36,7 +39,7 @@ impl SqliteStore {
         let migrations: Result<Vec<_>, _> =
             MIGRATIONS.iter().map(|(name, text)| Migration::unapplied(name, text)).collect();
         let runner = Runner::new(&migrations?);
-        Ok(Self { database: Database::open(path, &runner)? })
+        Ok(Self { database: Database::open(path, &runner, CACHE_KIB)? })
     }
 }
 

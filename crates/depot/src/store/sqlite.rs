@@ -26,6 +26,9 @@ const LAST_RESORT: u8 = 1;
 const ONE_TIME: u8 = 2;
 const KYBER: u8 = 3;
 
+/// Memory for pages: bodies go at random from wherever they came.
+const CACHE_KIB: u32 = 32_768;
+
 /// See the module.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -37,7 +40,7 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens or creates the file and brings its tables up to date.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let database = Database::open(path, &migrations::migrations::runner())?;
+        let database = Database::open(path, &migrations::migrations::runner(), CACHE_KIB)?;
         // A process before this one may have ended in between.
         Ok(Self { database, unwiped: Arc::new(AtomicBool::new(true)) })
     }

@@ -1,5 +1,5 @@
 //! Sending as the client's outbox does: so many messages are under way at most, and of one recipient so many whose place is not
-//! fixed: one when nothing else is under way to them, and in split mode, where its body is put first.
+//! fixed: one until the server has taken one, and in split mode, where its body is put first.
 //!
 //! Invariant: texts to one person leave in the order in which they were queued.
 
@@ -38,15 +38,21 @@ struct Lane {
     account_id: AccountId,
     /// How many messages are on their way whose places are not fixed yet.
     untaken: usize,
-    /// How many are on their way whose places are fixed.
-    taken: usize,
+    /// The server has taken one.
+    is_open: bool,
     waiting: VecDeque<Text>,
 }
 
 impl Lane {
     /// Whether another message may go.
     fn has_room(&self, is_split: bool) -> bool {
-        self.untaken < if is_split || self.taken == 0 { 1 } else { UNTAKEN_MAX }
+        self.untaken < if is_split || !self.is_open { 1 } else { UNTAKEN_MAX }
+    }
+
+    /// The server has taken a message.
+    fn take(&mut self) {
+        self.untaken -= 1;
+        self.is_open = true;
     }
 }
 
@@ -117,7 +123,7 @@ impl Sending {
         let lane = self.lanes.entry(person).or_insert_with(|| Lane {
             account_id,
             untaken: 0,
-            taken: 0,
+            is_open: false,
             waiting: VecDeque::new(),
         });
         lane.waiting.push_back(text);
@@ -175,16 +181,14 @@ impl Sending {
                 let sent = self.under_way.get_mut(&id).context("an answer to nothing that was sent")?;
                 if !std::mem::replace(&mut sent.is_taken, true) {
                     let person = sent.person;
-                    self.note(person, |lane| (lane.untaken, lane.taken) = (lane.untaken - 1, lane.taken + 1));
+                    self.note(person, Lane::take);
                 }
             }
             Status::FINISHED => {
                 let sent = self.under_way.remove(&id).context("an answer to nothing that was sent")?;
-                let place = |lane: &mut Lane| {
-                    let place = if sent.is_taken { &mut lane.taken } else { &mut lane.untaken };
-                    *place -= 1;
-                };
-                self.note(sent.person, place);
+                if !sent.is_taken {
+                    self.note(sent.person, Lane::take);
+                }
                 sink(Event::Accepted(1));
                 note_state(frame, sink)?;
             }
