@@ -185,7 +185,8 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
                 let _ = self.send(refusal.push(self.blank_header())).await;
                 self.close(close_code::SIZE, "unreadable").await
             }
-            Some(Ok(Message::Binary(bytes))) => self.take(bytes).await,
+            // In a box, or each idle link would keep the room that handling a frame needs.
+            Some(Ok(Message::Binary(bytes))) => Box::pin(self.take(bytes)).await,
             Some(Ok(Message::Text(_))) => self.refuse_unreadable(None, Code::FRAME_MALFORMED).await,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
             None | Some(Ok(Message::Close(_))) => Err("closed by the client"),

@@ -12,9 +12,6 @@ use std::task::{Context, Poll, Waker};
 use tacite_model::limits::LINK_QUEUE_FRAMES_MAX;
 use tacite_wire::Frame;
 
-/// Places for so many frames are kept when the queue is empty.
-const PLACES_KEPT: usize = 8;
-
 /// What a link's task is to do.
 #[derive(Debug)]
 pub(crate) enum Order {
@@ -100,7 +97,7 @@ impl Waiting {
                 End::Overrun => Order::Overrun,
             });
         };
-        if self.frames.is_empty() && self.frames.capacity() > PLACES_KEPT {
+        if self.frames.is_empty() {
             self.frames = VecDeque::new();
         }
         Some(Order::Push(frame))
@@ -158,14 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_queue_keeps_few_places() {
+    fn an_empty_queue_keeps_no_places() {
         let queue = Queue::default();
-        assert_eq!(queue.lock().frames.capacity(), 0);
         for number in 0..100 {
             queue.push(frame(number));
         }
+        assert!(queue.lock().frames.capacity() >= 100);
         while queue.try_next().is_some() {}
-        assert!(queue.lock().frames.capacity() <= PLACES_KEPT);
+        assert_eq!(queue.lock().frames.capacity(), 0);
     }
 
     #[tokio::test]

@@ -18,10 +18,10 @@ pub struct Idle {
     #[arg(long, default_value_t = 10_000)]
     pub links: u32,
     /// How long the server may settle before its memory is looked at.
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value_t = 8.0)]
     pub settle_seconds: f64,
     /// How long to measure what the server does without anything to do.
-    #[arg(long, default_value_t = 5.0)]
+    #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
 }
 

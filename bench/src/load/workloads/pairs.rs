@@ -41,7 +41,7 @@ pub struct Pairs {
     #[arg(long)]
     pub per_second: Option<f64>,
     /// How long to measure.
-    #[arg(long, default_value_t = 8.0)]
+    #[arg(long, default_value_t = 6.0)]
     pub seconds: f64,
     /// How long to run before.
     #[arg(long, default_value_t = 2.0)]

@@ -19,7 +19,7 @@ use super::{
 use crate::identity::{AccountRef, DeviceRef, Generation, SessionId};
 
 /// Memory for pages: log-ins are rare beside messages.
-const CACHE_KIB: u32 = 2048;
+const CACHE_KIB: u32 = 1024;
 
 /// All migrations, oldest first: name and SQL.
 const MIGRATIONS: [(&str, &str); 2] = [
