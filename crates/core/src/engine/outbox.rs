@@ -318,6 +318,7 @@ impl Engine {
         let (mut is_behind, mut is_given_up) = (false, false);
         for (rank, message_id) in refused {
             if lane.in_flight.contains(&message_id) {
+                // The server waits for this one, not for those behind it.
                 is_behind = true;
                 continue;
             }

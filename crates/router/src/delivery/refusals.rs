@@ -37,7 +37,7 @@ impl Refusals {
         self.senders.is_empty()
     }
 
-    /// Remembers that `parcel` was refused, unless one was that its sender had handed in earlier.
+    /// Remembers that `parcel` was refused.
     pub(super) fn add(&mut self, parcel: &Parcel, code: Code, now: Timestamp) {
         let has_room = self.senders.len() < REFUSALS_PER_DEVICE_MAX;
         if !code.is_retryable() || !(has_room || self.senders.contains_key(&parcel.sender())) {
