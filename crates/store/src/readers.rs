@@ -15,7 +15,7 @@ use crate::database::{limit_cache, prepare};
 /// Connections, and so jobs that read at the same time.
 const READERS_MAX: usize = 4;
 /// Memory in which each may keep pages. The operating system has them too, once for all.
-const READER_CACHE_KIB: u32 = 256;
+pub(crate) const READER_CACHE_KIB: u32 = 256;
 
 /// The reading half of a database.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ use refinery::{Migration, Runner};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use crate::readers::READER_CACHE_KIB;
 use crate::writer::QUEUE_JOBS_MAX;
 use crate::{Database, StoreError, Summary};
 
@@ -54,6 +55,18 @@ fn hold_writer(database: &Database) -> mpsc::Sender<()> {
     }));
     begun.recv().unwrap();
     release
+}
+
+fn limit(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(connection.pragma_query_value(None, "cache_size", |row| row.get(0))?)
+}
+
+#[tokio::test]
+async fn writer_and_readers_keep_no_more_pages_than_they_may() {
+    let (_directory, path) = place();
+    let database = open(&path);
+    assert_eq!(database.write(limit).await.unwrap(), -i64::from(CACHE_KIB));
+    assert_eq!(database.read(limit).await.unwrap(), -i64::from(READER_CACHE_KIB));
 }
 
 #[tokio::test]

@@ -224,6 +224,27 @@ fn t15_what_was_refused_behind_a_message_that_was_deleted_does_not_wait() {
     assert_eq!(world.device("bob").received("alice").last().unwrap(), "two");
 }
 
+// The server waits for the first of what it refused: when that is on its way again, what was deleted behind it keeps nobody waiting.
+#[test]
+fn what_was_deleted_behind_what_comes_again_costs_no_link() {
+    let mut world = of_a_silent_server();
+    send_ahead(&mut world);
+    for text in ["one", "two", "three", "four"] {
+        world.send("alice", "bob", text);
+    }
+    let [one, two, three, four]: [Frame; 4] = sent(&world).try_into().unwrap();
+    for message in [&one, &two, &three, &four] {
+        refuse(&mut world, message, Code::TOO_FAST, 1000);
+    }
+    world.pass(1000);
+    let message_id = three.header.message_id;
+    world.intend("alice", Intent::Delete { to: "bob".parse().unwrap(), message_id });
+    let link = world.device("alice").link;
+    take(&mut world, &one);
+    assert_eq!(world.device("alice").link, link);
+    assert_eq!(ids(&sent(&world)[4..7].iter().collect::<Vec<_>>()), ids(&[&one, &two, &four]));
+}
+
 /// Bob asks alice for whatever she told him; she puts it before everything else.
 fn ask_for_everything(world: &mut World) {
     let request = ResendRequest { message_ids: Vec::new(), after_id: None, before_id: None };

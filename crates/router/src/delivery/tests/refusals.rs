@@ -78,6 +78,27 @@ fn nothing_waits_for_a_refused_message_that_has_arrived() {
     }
 }
 
+// T67: as many as a client may have under way.
+#[test]
+fn of_one_sender_so_many_refusals_are_remembered_and_no_more() {
+    let code = Code::STORAGE_FULL;
+    let most = u8::try_from(UNACKNOWLEDGED_MAX).unwrap();
+    let all: Vec<u8> = (1..=most).collect();
+    for (arrived, is_over) in [(&all[..all.len() - 1], false), (&all[..], true)] {
+        let mut bench = Bench::default();
+        for number in &all {
+            bench.submit(*number);
+        }
+        assert_eq!(bench.parked_as(1, Err(code)).len(), UNACKNOWLEDGED_MAX);
+        assert_eq!(bench.submit(most + 1), [refused(most + 1, code)]);
+        bench.up(BOB_LINK);
+        bench.fetched(BOB_LINK, &all);
+        bench.acknowledge(arrived);
+        let outcome = if is_over { Outcome::Taken } else { Outcome::Refused(code) };
+        assert_eq!(bench.submit(most + 2)[0], answer(most + 2, outcome));
+    }
+}
+
 #[test]
 fn a_refusal_ends_with_the_link_of_the_sender() {
     let mut bench = Bench::default();
@@ -135,7 +156,7 @@ fn a_refusal_ends_with_time_and_is_forgotten() {
     assert_eq!(bench.at(last + 1, submit(2)), [answer(2, Outcome::Taken), park(2)]);
 }
 
-// T66: who can send may not fill the server's memory with refusals.
+// T67: who can send may not fill the server's memory with refusals.
 #[test]
 fn of_so_many_senders_a_refusal_is_remembered_and_of_no_more() {
     let mut bench = Bench::default();
