@@ -209,7 +209,7 @@ async fn what_waits_too_long_expires_and_is_forgotten_later(store: &impl Store) 
     assert_eq!(store.changes_since(ALICE, Cursor::default(), 10).await.unwrap(), []);
 }
 
-// T66: at the bound and one past it; what is received makes room.
+// T67: at the bound and one past it; what is received makes room.
 async fn a_queue_is_bounded(store: &impl Store) {
     let senders = QUEUE_MESSAGES_MAX / QUEUE_MESSAGES_PER_SENDER_MAX;
     let from = |number: usize| {

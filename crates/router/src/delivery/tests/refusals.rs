@@ -181,7 +181,7 @@ fn of_so_many_senders_a_refusal_is_remembered_and_of_no_more() {
     assert_eq!(second_of(REFUSALS_PER_DEVICE_MAX), answer(2, Outcome::Taken));
 }
 
-// T66: a disk that hangs does not fill the memory with what one sender sends.
+// T67: a disk that hangs does not fill the memory with what one sender sends.
 #[test]
 fn a_sender_has_so_many_messages_on_their_way_to_the_disk_and_no_more() {
     let mut bench = Bench::default();
