@@ -161,6 +161,7 @@ pub async fn run<S: Store>(fresh: impl AsyncFn() -> S) {
 
 #[cfg(test)]
 mod tests {
+    use crate::Holding;
     use crate::store::{MemoryStore, SqliteStore};
 
     macro_rules! on_every_store {
@@ -168,6 +169,12 @@ mod tests {
             mod memory {
                 use super::*;
                 $(#[tokio::test] async fn $name() { super::super::$name(&MemoryStore::default()).await; })*
+            }
+            mod holding {
+                use super::*;
+                $(#[tokio::test] async fn $name() {
+                    super::super::$name(&Holding::new(MemoryStore::default())).await;
+                })*
             }
             mod sqlite {
                 use super::*;

@@ -2,12 +2,13 @@
 //! nobody can guess, and the public prekeys of devices.
 //!
 //! Invariants: a body says nothing of sender or recipient, neither do its name and its row; what [`Store::put_body`] has
-//! acknowledged survives a power cut; a one-time prekey is handed out once.
+//! acknowledged survives a power cut ([`Holding::hold`] promises less); a one-time prekey is handed out once.
 //!
 //! To add a store: implement [`Store`] in a module of `store/` and run the suite of `conformance.rs` on it.
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod holding;
 mod keys;
 mod permit;
 pub mod store;
@@ -16,6 +17,7 @@ use std::fmt;
 use std::future::Future;
 
 use bytes::Bytes;
+pub use holding::Holding;
 pub use keys::{DeviceKeys, KeysError, Upload};
 pub use permit::{PERMIT_BYTES, PermitError, PermitKey};
 use tacite_model::{AccountId, DeviceId, Timestamp};

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tacite_depot::{PermitKey, Store};
+use tacite_depot::{Holding, PermitKey, Store};
 use tacite_model::{KeyPin, Timestamp};
 use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval};
@@ -53,7 +53,7 @@ pub async fn start_accounts(settings: Settings, part_address: SocketAddr) -> Res
 /// Starts a depot. `part_address`: where the rest of the server is to call it. Must be called within a tokio runtime.
 pub async fn start_depot(settings: Settings, part_address: SocketAddr) -> Result<RunningPart, StartError> {
     let door = Door::open(&settings, &settings.places.depot, part_address).await?;
-    let store = tacite_depot::store::SqliteStore::open(&settings.database("depot"))?;
+    let store = Holding::new(tacite_depot::store::SqliteStore::open(&settings.database("depot"))?);
     let (public, address) = listen(SocketAddr::new(settings.address, settings.port)).await?;
     let permits = door.secret.permit_key();
     let part = Arc::new(DepotPart { store, permits, uploads: Uploads::default(), clock: Clock::start() });
@@ -110,7 +110,7 @@ impl Door {
 
 /// A depot in a process of its own: its store, and what its door for clients needs.
 pub(crate) struct DepotPart<S> {
-    pub(crate) store: S,
+    pub(crate) store: Holding<S>,
     pub(crate) permits: PermitKey,
     pub(crate) uploads: Uploads,
     pub(crate) clock: Clock,
@@ -119,7 +119,7 @@ pub(crate) struct DepotPart<S> {
 impl<S: Store> Desk for DepotPart<S> {
     type Depot = S;
 
-    fn depot(&self) -> &S {
+    fn depot(&self) -> &Holding<S> {
         &self.store
     }
 

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tacite_accounts::Accounts;
-use tacite_depot::{BodyName, PermitKey};
+use tacite_depot::{BodyName, Holding, PermitKey};
 use tacite_model::{AccountId, ConversationId, Timestamp};
 use tacite_router::delivery::{Effect, Input, Mode, Outcome, Reply};
 use tacite_router::{Conversation, Delivery, DeviceKey, MessageKey, NamingKey, Presence, Store as _};
@@ -38,7 +38,7 @@ pub trait Parts: Send + Sync + 'static {
 pub(crate) struct Hub<P: Parts> {
     pub(crate) accounts: Accounts<P::Accounts>,
     pub(crate) router: P::Router,
-    pub(crate) depot: P::Depot,
+    pub(crate) depot: Holding<P::Depot>,
     pub(crate) policy: Policy,
     pub(crate) clock: Clock,
     pub(crate) chance: Chance,
@@ -74,7 +74,7 @@ impl<P: Parts> Hub<P> {
         Arc::new(Self {
             accounts,
             router,
-            depot,
+            depot: Holding::new(depot),
             meters: Meters::new(&policy),
             policy,
             clock,

@@ -6,9 +6,10 @@
 
 use std::sync::Arc;
 
-use tacite_depot::{BodyName, Put, Store as _};
+use futures_util::future::Either;
+use tacite_depot::{BodyName, Store as _};
 use tacite_model::Timestamp;
-use tacite_model::limits::{SYNC_PAGE_ROWS_MAX, UNACKNOWLEDGED_MAX};
+use tacite_model::limits::{SYNC_PAGE_ROWS_MAX, UNACKNOWLEDGED_MAX, UPLOAD_PERMIT_MS};
 use tacite_router::delivery::{Fetched, Input, LinkId, Parcel};
 use tacite_router::{DeviceKey, Enqueued, Entry, MessageKey, Receipt, Store as _, StoreError, Waiting};
 use tacite_wire::{Frame, Opcode, proto};
@@ -22,20 +23,26 @@ impl<P: Parts> Hub<P> {
         taken_at.plus_ms(self.policy.delivery.wait_ms())
     }
 
-    /// Makes a message durable. All writes are queued before this returns, so queue order is call order.
+    /// Whether the body is there of a message that has come without it (split mode).
+    pub(crate) fn announce(
+        &self,
+        key: &MessageKey,
+        recipient: &DeviceKey,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send + 'static {
+        let held_until = now.plus_ms(UPLOAD_PERMIT_MS);
+        self.depot.announce(self.name(key, recipient), held_until, self.kept_until(now))
+    }
+
+    /// Makes a message durable. The first write is queued before this returns, so queue order is call order.
     pub(crate) fn park(self: &Arc<Self>, parcel: &Parcel, now: Timestamp) {
         let Parcel { key, recipient, .. } = *parcel;
         let sender = parcel.sender();
         let envelope: proto::Envelope =
             parcel.frame.read().expect("the handler has read it before, and a frame does not change");
         let is_split = self.is_split();
-        let body = (!is_split).then(|| {
-            self.depot.put_body(
-                self.name(&key, &recipient),
-                envelope.sealed,
-                self.kept_until(parcel.taken_at),
-            )
-        });
+        let name = self.name(&key, &recipient);
+        let kept_until = self.kept_until(parcel.taken_at);
         let entry = Entry {
             key,
             sender_device: parcel.sender_device,
@@ -45,27 +52,36 @@ impl<P: Parts> Hub<P> {
             session_id: parcel.session_id,
             taken_at: parcel.taken_at,
         };
-        let queued = self.router.enqueue(entry, now);
         let hub = Arc::clone(self);
+        let written = if is_split {
+            let body = self.depot.settle(name, kept_until);
+            let hub = Arc::clone(self);
+            // One after the other: a message whose body is not there would come to its recipient without one.
+            Either::Left(async move {
+                body.await?;
+                hub.router.enqueue(entry, now).await
+            })
+        } else {
+            let body = self.depot.put_body(name, envelope.sealed, kept_until);
+            let queued = self.router.enqueue(entry, now);
+            Either::Right(async move {
+                let (body, queued) = tokio::join!(body, queued);
+                body.and(queued)
+            })
+        };
         self.tasks.spawn(async move {
-            let body = async {
-                match body {
-                    Some(body) => body.await,
-                    None => Ok(Put::Same),
-                }
-            };
-            let (body, queued) = tokio::join!(body, queued);
+            let written = written.await;
             // What does not wait needs no body. (If queueing failed, the sender tries again and the body serves then; so it
             // does in split mode if the queue is full.)
-            let is_needless = match &queued {
+            let is_needless = match &written {
                 Ok(Enqueued::Waiting) | Err(_) => false,
                 Ok(Enqueued::Full) => !is_split,
                 Ok(Enqueued::Settled(..) | Enqueued::IdInUse) => true,
             };
             if is_needless {
-                let _ = hub.depot.delete_bodies(vec![hub.name(&key, &recipient)]).await;
+                let _ = hub.depot.delete_bodies(vec![name]).await;
             }
-            let outcome = body.and(queued).map_err(|error| store_code(&error));
+            let outcome = written.map_err(|error| store_code(&error));
             hub.deliver(Input::Parked { recipient, sender, key, outcome });
         });
     }
@@ -149,7 +165,7 @@ impl<P: Parts> Hub<P> {
         let names = messages.iter().map(|key| self.name(key, &device)).collect();
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
-            if let Err(error) = hub.depot.delete_bodies(names).await {
+            if let Err(error) = hub.depot.discard(names).await {
                 // They expire by themselves.
                 store_code(&error);
             }

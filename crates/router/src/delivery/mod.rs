@@ -186,8 +186,8 @@ pub enum Effect {
         /// What has become of it.
         outcome: Outcome,
     },
-    /// Make a message durable: body (unless it was stored before) and queue entry, queued for writing before the next input
-    /// is handed in.
+    /// Make a message durable: body and queue entry, queued for writing before the next input is handed in. (An entry
+    /// whose body may fail to come is written behind it.)
     Park(Box<Parcel>),
     /// Read what waits for a device.
     Fetch {

@@ -27,7 +27,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::put;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
-use tacite_depot::{BodyName, PermitKey, Put, Store, StoreError};
+use tacite_depot::{BodyName, Holding, PermitKey, Put, Store, StoreError};
 use tacite_model::Timestamp;
 use tacite_model::limits::{SEALED_BYTES_MAX, UPLOAD_MS_MAX};
 use tacite_wire::Code;
@@ -43,7 +43,7 @@ pub(crate) trait Desk: Send + Sync + 'static {
     /// The store.
     type Depot: Store;
     /// Where the bodies are.
-    fn depot(&self) -> &Self::Depot;
+    fn depot(&self) -> &Holding<Self::Depot>;
     /// The key that permits are made with.
     fn permits(&self) -> &PermitKey;
     /// How often permits were used.
@@ -55,7 +55,7 @@ pub(crate) trait Desk: Send + Sync + 'static {
 impl<P: Parts> Desk for Hub<P> {
     type Depot = P::Depot;
 
-    fn depot(&self) -> &P::Depot {
+    fn depot(&self) -> &Holding<P::Depot> {
         &self.depot
     }
 

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use tacite_depot::{BodyName, PermitError, PermitKey, Put, Store, StoreError};
+use tacite_depot::{BodyName, Holding, PermitError, PermitKey, Put, Store, StoreError};
 use tacite_model::Timestamp;
 use tacite_model::limits::{BODY_BYTES, METERS_MAX, UPLOAD_PERMIT_MS, UPLOAD_QUOTA};
 use tacite_model::rate::Meter;
@@ -67,12 +67,18 @@ impl Uploads {
     }
 }
 
-/// Puts a body whose upload was admitted. It expires with the time for permits, unless it is announced before.
-pub async fn put(depot: &impl Store, name: BodyName, body: Bytes, now: Timestamp) -> Result<Put, PutError> {
+/// Puts a body whose upload was admitted. It expires with the time for permits, unless it is announced before; until then
+/// it may be lost with the process.
+pub async fn put(
+    depot: &Holding<impl Store>,
+    name: BodyName,
+    body: Bytes,
+    now: Timestamp,
+) -> Result<Put, PutError> {
     if !BODY_BYTES.contains(&body.len()) {
         return Err(PutError::Size(body.len()));
     }
-    Ok(depot.put_body(name, body, now.plus_ms(UPLOAD_PERMIT_MS)).await?)
+    Ok(depot.hold(name, body, now.plus_ms(UPLOAD_PERMIT_MS)).await?)
 }
 
 /// The body of this name, if it is there.

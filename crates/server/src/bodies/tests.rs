@@ -1,7 +1,7 @@
 //! The depot's door over real sockets, as clients and as strangers use it.
 
 use bytes::Bytes;
-use tacite_depot::{BodyName, PermitKey, Put, Store as _};
+use tacite_depot::{BodyName, Holding, PermitKey, Put, Store as _};
 use tacite_model::Timestamp;
 use tacite_model::limits::{BODY_BYTES, METERS_MAX, SEALED_BYTES_MAX, UPLOAD_PERMIT_MS, UPLOAD_QUOTA};
 use tacite_wire::body::{pad, to_text};
@@ -251,7 +251,7 @@ fn the_number_of_meters_is_bounded() {
 // The functions themselves: what is not announced expires in time.
 #[tokio::test]
 async fn what_nobody_announces_expires_with_the_time_for_permits() {
-    let depot = tacite_depot::store::MemoryStore::default();
+    let depot = Holding::new(tacite_depot::store::MemoryStore::default());
     let now = Timestamp::from_ms(1000);
     let body = pad(b"sealed").unwrap();
     assert_eq!(super::put(&depot, NAME, body.clone(), now).await, Ok(Put::Created));

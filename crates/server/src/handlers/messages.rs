@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tacite_depot::Store as _;
 use tacite_model::limits::{
     ACKNOWLEDGEMENTS_PER_FRAME_MAX, READS_PER_FRAME_MAX, RECEIPT_PROOF_BYTES, SEALED_BYTES_MAX,
 };
@@ -64,7 +63,7 @@ async fn submit<P: Parts>(
     check_body(hub, &envelope, &key, &recipient)?;
     let conversation_id = hub.permit(sender.account_id, recipient).await?;
     hub.meters.messages.admit(sender.account_id, now)?;
-    if hub.is_split() && !hub.depot.keep_body(hub.name(&key, &recipient), hub.kept_until(now)).await? {
+    if hub.is_split() && !hub.announce(&key, &recipient, now).await? {
         return Err(Code::BODY_MISSING.into());
     }
     session.submitted += 1;

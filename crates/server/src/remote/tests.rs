@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tacite_depot::store::MemoryStore;
-use tacite_depot::{BodyName, Put, Store, StoreError, conformance};
+use tacite_depot::{BodyName, Holding, Put, Store, StoreError, conformance};
 use tacite_model::limits::{PART_ANSWER_MS_MAX, PART_FRAME_BYTES_MAX};
 use tacite_model::{KeyPin, Timestamp};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -50,7 +50,7 @@ impl<P: Part> Served<P> {
 fn depot_part() -> DepotPart<MemoryStore> {
     let (permits, uploads) = (PartSecret::new([7; 32]).permit_key(), Uploads::default());
     let clock = Clock::start_at(Timestamp::from_ms(1));
-    DepotPart { store: MemoryStore::default(), permits, uploads, clock }
+    DepotPart { store: Holding::new(MemoryStore::default()), permits, uploads, clock }
 }
 
 async fn depot_at(tls: &Tls, address: &str) -> Served<DepotPart<MemoryStore>> {

@@ -36,7 +36,7 @@ async fn put(world: &World, from: &mut Peer, to: AccountId, message: MessageId) 
     assert!(permit.expires_at_ms > now.as_ms());
     world.hub.permits.check(&permit.permit, name, now).unwrap();
     let expires_at = Timestamp::from_ms(permit.expires_at_ms);
-    world.hub.depot.put_body(name, Bytes::from_static(b"sealed"), expires_at).await.unwrap();
+    world.hub.depot.hold(name, Bytes::from_static(b"sealed"), expires_at).await.unwrap();
     name
 }
 
@@ -47,6 +47,11 @@ fn announcement(from: &Peer, to: AccountId, message: MessageId, name: &[u8]) -> 
 
 async fn is_there(world: &World, name: BodyName) -> bool {
     world.hub.depot.bodies(vec![name]).await.unwrap()[0].is_some()
+}
+
+/// Whether it would be there after the process has ended.
+async fn is_kept(world: &World, name: BodyName) -> bool {
+    world.hub.depot.store().bodies(vec![name]).await.unwrap()[0].is_some()
 }
 
 /// Until the server has done what it does beside its answers.
@@ -114,7 +119,7 @@ async fn t82_in_split_mode_frames_hold_metadata_and_bodies_go_when_they_were_rec
     assert_eq!(alice.answer_to(id).await.header.code, Code::TAKEN);
     let envelope: proto::Envelope = next_message(&mut bob).await.read().unwrap();
     assert_eq!((envelope.sealed.len(), &envelope.body_name[..]), (0, &name.0[..]));
-    assert!(is_there(&world, name).await);
+    assert!(is_there(&world, name).await && !is_kept(&world, name).await, "no disk for who is there");
     bob.acknowledge(alice.account_id, id).await;
     assert_eq!(state_of(&mut alice, id).await, DeliveryState::Received);
     until_gone(&world, name).await;
@@ -125,6 +130,7 @@ async fn t82_in_split_mode_frames_hold_metadata_and_bodies_go_when_they_were_rec
     alice.send(announcement(&alice, bob.account_id, id, &name.0)).await;
     assert_eq!(alice.answer_to(id).await.header.code, Code::TAKEN);
     assert_eq!(state_of(&mut alice, id).await, DeliveryState::Sent);
+    assert!(is_kept(&world, name).await);
     // An upload alone is kept for an hour; one that was announced, as long as its message waits.
     world.hub.depot.expire_bodies(world.hub.clock.now().plus_ms(24 * 3_600_000)).await.unwrap();
     let mut bob = Peer::back(&world, &bob).await;
