@@ -160,7 +160,7 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
         loop {
             match next {
                 Order::Push(frame) => {
-                    is_urgent |= !may_wait(&frame);
+                    is_urgent |= !self.may_wait(&frame);
                     self.feed(frame).await?;
                 }
                 Order::Close => return self.close(close_code::NORMAL, "closed by the server").await,
@@ -203,7 +203,7 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
         let answer = dispatch(self.hub, self.session, frame, now).await;
         if let Some(answer) = answer {
             let unreadable = answer.header.code == Code::BODY_UNREADABLE;
-            if may_wait(&answer) {
+            if self.may_wait(&answer) {
                 self.feed(answer).await?;
                 self.flush_soon();
             } else {
@@ -258,6 +258,20 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
         in_time(self.socket.feed(Message::Binary(frame.into_bytes()))).await
     }
 
+    /// Whether nobody waits for a frame: it says of a command that it was taken, or how far a message is. In split mode the
+    /// next message goes only when the one before is taken.
+    fn may_wait(&self, answer: &Frame) -> bool {
+        let Header { opcode, code, .. } = answer.header;
+        match (opcode, code) {
+            (Opcode::SEND_DIRECT, Code::TAKEN) => !self.hub.is_split(),
+            (
+                Opcode::SEND_DIRECT | Opcode::ACKNOWLEDGE | Opcode::MARK_READ | Opcode::SET_TYPING,
+                Code::DONE,
+            ) => true,
+            _ => false,
+        }
+    }
+
     fn flush_soon(&mut self) {
         self.flush_after.get_or_insert(self.hub.company.count());
     }
@@ -285,16 +299,6 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
             body_bytes: 0,
         }
     }
-}
-
-/// Whether nobody waits for a frame: it says of a command that it was taken, or how far a message is.
-fn may_wait(answer: &Frame) -> bool {
-    let Header { opcode, code, .. } = answer.header;
-    matches!(
-        (opcode, code),
-        (Opcode::SEND_DIRECT, Code::TAKEN | Code::DONE)
-            | (Opcode::ACKNOWLEDGE | Opcode::MARK_READ | Opcode::SET_TYPING, Code::DONE)
-    )
 }
 
 /// A peer that does not read for so long is gone; waiting for it would keep the link's task for ever.

@@ -15,9 +15,11 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use tacite_depot::{BodyName, Holding, PermitError, PermitKey, Put, Store, StoreError};
 use tacite_model::Timestamp;
-use tacite_model::limits::{BODY_BYTES, METERS_MAX, UPLOAD_PERMIT_MS, UPLOAD_QUOTA};
+use tacite_model::limits::{BODY_BYTES, UPLOAD_METERS_MAX, UPLOAD_PERMIT_MS, UPLOAD_QUOTA};
 use tacite_model::rate::Meter;
 use thiserror::Error;
+
+const SWEEP_INTERVAL_MS: u64 = 1000;
 
 /// Why a body is not put.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -42,7 +44,14 @@ pub enum PutError {
 /// Counts how often each permit is used.
 #[derive(Debug, Default)]
 pub struct Uploads {
-    meters: Mutex<HashMap<BodyName, Meter>>,
+    meters: Mutex<Meters>,
+}
+
+#[derive(Debug, Default)]
+struct Meters {
+    of: HashMap<BodyName, Meter>,
+    /// When those were last dropped that count nothing any more.
+    swept_at: Option<Timestamp>,
 }
 
 impl Uploads {
@@ -56,14 +65,24 @@ impl Uploads {
     ) -> Result<(), PutError> {
         permits.check(permit, name, now)?;
         let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
-        if meters.len() >= METERS_MAX && !meters.contains_key(&name) {
-            meters.retain(|_, meter| !meter.is_idle(now));
-            if meters.len() >= METERS_MAX {
+        if meters.of.len() >= UPLOAD_METERS_MAX && !meters.of.contains_key(&name) {
+            meters.sweep(now);
+            if meters.of.len() >= UPLOAD_METERS_MAX {
                 return Err(PutError::TooFast { retry_after_ms: UPLOAD_QUOTA.interval_ms });
             }
         }
-        let meter = meters.entry(name).or_default();
+        let meter = meters.of.entry(name).or_default();
         meter.admit(UPLOAD_QUOTA, now).map_err(|retry_after_ms| PutError::TooFast { retry_after_ms })
+    }
+}
+
+impl Meters {
+    /// Drops those that count nothing any more. Looking through all takes longer than an upload: not each is to do it.
+    fn sweep(&mut self, now: Timestamp) {
+        if self.swept_at.is_none_or(|swept_at| now >= swept_at.plus_ms(SWEEP_INTERVAL_MS)) {
+            self.swept_at = Some(now);
+            self.of.retain(|_, meter| !meter.is_idle(now));
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tacite_depot::{BodyName, Holding, PermitKey, Put, Store as _};
 use tacite_model::Timestamp;
-use tacite_model::limits::{BODY_BYTES, METERS_MAX, SEALED_BYTES_MAX, UPLOAD_PERMIT_MS, UPLOAD_QUOTA};
+use tacite_model::limits::{BODY_BYTES, SEALED_BYTES_MAX, UPLOAD_METERS_MAX, UPLOAD_PERMIT_MS, UPLOAD_QUOTA};
 use tacite_wire::body::{pad, to_text};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, duplex};
 use tokio::net::TcpStream;
@@ -240,12 +240,16 @@ fn the_number_of_meters_is_bounded() {
         name.0[..8].copy_from_slice(&number.to_be_bytes());
         uploads.admit(&key, name, &key.issue(name, now), now)
     };
-    for number in 0..METERS_MAX {
+    for number in 0..UPLOAD_METERS_MAX {
         admit(number, now).unwrap();
     }
-    assert!(matches!(admit(METERS_MAX, now), Err(PutError::TooFast { .. })));
+    let is_too_fast = |now| matches!(admit(UPLOAD_METERS_MAX, now), Err(PutError::TooFast { .. }));
+    assert!(is_too_fast(now));
     admit(0, now).unwrap();
-    admit(METERS_MAX, now.plus_ms(UPLOAD_QUOTA.interval_ms)).unwrap();
+    // Looked through a moment ago, and again after a second.
+    let idle_at = now.plus_ms(UPLOAD_QUOTA.interval_ms);
+    assert!(is_too_fast(idle_at.minus_ms(1)) && is_too_fast(idle_at));
+    admit(UPLOAD_METERS_MAX, idle_at.plus_ms(999)).unwrap();
 }
 
 // The functions themselves: what is not announced expires in time.
