@@ -72,6 +72,10 @@ fn pairs(per_second: Option<f64>) -> Pairs {
     Pairs { pairs: 3, window: 2, per_second, seconds: 1.0, warm_up_seconds: 0.2 }
 }
 
+fn fan_out(copies: bool) -> FanOut {
+    FanOut { members: 5, messages: 20, window: 4, writers: 2, copies, room: 1, settle_seconds: 0.0 }
+}
+
 #[tokio::test]
 async fn in_the_closed_loop_each_message_lets_the_next_go() {
     let relay = Relay::start();
@@ -96,10 +100,17 @@ async fn in_the_open_loop_as_many_leave_as_are_due() {
 #[tokio::test]
 async fn all_members_get_what_is_written_in_the_room() {
     let relay = Relay::start();
-    let options = FanOut { members: 5, messages: 20, window: 4, room: 1, settle_seconds: 0.0 };
-    let figures = fan_out::run(&relay.field, &options).await.expect("runs");
+    let figures = fan_out::run(&relay.field, &fan_out(false)).await.expect("runs");
     is_faultless(&figures);
     assert!((count(&figures, "delivered") - 100.0).abs() < 0.5, "{figures:?}");
+}
+
+#[tokio::test]
+async fn without_a_room_each_of_the_others_gets_a_copy() {
+    let relay = Relay::start();
+    let figures = fan_out::run(&relay.field, &fan_out(true)).await.expect("runs");
+    is_faultless(&figures);
+    assert!((count(&figures, "delivered") - 80.0).abs() < 0.5, "{figures:?}");
 }
 
 #[tokio::test]

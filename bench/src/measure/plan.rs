@@ -78,9 +78,10 @@ pub(super) struct Measurement {
 
 /// The second row of [`Script::AcceptAndDrain`].
 pub(super) const DRAIN: &str = "W3/drain";
-/// What a quick run adds to a workload of pairs, and of idle links.
+/// What a quick run adds to a workload of pairs, of idle links, and of a room.
 const SHORT: [&str; 4] = ["--seconds", "2", "--warm-up-seconds", "0.5"];
 const SETTLED_SOON: [&str; 4] = ["--settle-seconds", "2", "--seconds", "1"];
+const FEW: [&str; 2] = ["--messages", "20"];
 
 macro_rules! load {
     ($name:literal, $workload:ident, $ability:ident, [$($word:literal),*], $quick:expr) => {
@@ -107,8 +108,10 @@ const MEASUREMENTS: &[Measurement] = &[
         script: Script::AcceptAndDrain,
     },
     Measurement { name: "W3/kill", workload: Workload::W3, ability: Ability::Offline, script: Script::Kill },
-    load!("W4/window 1", W4, FanOut, ["fan-out", "--window", "1"], ["--messages", "20"]),
-    load!("W4/burst", W4, FanOut, ["fan-out", "--window", "200"], ["--messages", "20"]),
+    load!("W4/window 1", W4, FanOut, ["fan-out", "--window", "1"], FEW),
+    load!("W4/burst", W4, FanOut, ["fan-out", "--window", "200"], FEW),
+    load!("W4/copies, window 1", W4, Copies, ["fan-out", "--copies", "--writers", "1", "--window", "1"], FEW),
+    load!("W4/copies, burst", W4, Copies, ["fan-out", "--copies", "--writers", "1", "--window", "200"], FEW),
     load!("W7/log-ins", W7, Storm, ["storm"], ["--log-ins", "500"]),
     load!("linear/pairs 1×", Linear, Pairs, ["pairs", "--window", "1", "--pairs", "50"], SHORT),
     load!("linear/pairs 4×", Linear, Pairs, ["pairs", "--window", "1", "--pairs", "200"], SHORT),
@@ -166,6 +169,7 @@ mod tests {
         let peers: Vec<String> = peers.iter().map(|peer| (*peer).to_owned()).collect();
         let can = |peer: &str, ability| match peer {
             "relay-limit" => ability != Ability::Offline,
+            "nats" => ability != Ability::Copies,
             SPLIT => matches!(ability, Ability::Pairs | Ability::Offline),
             _ => true,
         };
@@ -203,7 +207,8 @@ mod tests {
         assert!(!all.contains(&pair("W3/kill", "relay-limit")));
         assert!(all.contains(&pair("linear/pairs 16×", "tacite")));
         assert!(!all.contains(&pair("linear/pairs 16×", "nats")));
-        assert_eq!(all.len(), MEASUREMENTS.len() * 3 - 2 - 6);
+        assert!(!all.contains(&pair("W4/copies, burst", "nats")));
+        assert_eq!(all.len(), MEASUREMENTS.len() * 3 - 2 - 6 - 2);
     }
 
     #[test]

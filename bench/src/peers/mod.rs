@@ -34,8 +34,10 @@ pub enum Ability {
     Idle,
     /// W3: messages to people who are away.
     Offline,
-    /// W4: a room.
+    /// W4: a room, or whatever the server has to reach many at once.
     FanOut,
+    /// W4 without it: a copy for each. Every server could; it is of interest beside a room of ours only.
+    Copies,
     /// W7: log-ins.
     Storm,
 }

@@ -36,7 +36,7 @@ impl Peer for RelayLimit {
     }
 
     fn abilities(&self) -> &'static [Ability] {
-        &[Ability::Pairs, Ability::Idle, Ability::FanOut, Ability::Storm]
+        &[Ability::Pairs, Ability::Idle, Ability::FanOut, Ability::Copies, Ability::Storm]
     }
 
     fn prepare(&mut self) -> Result<()> {

@@ -126,12 +126,12 @@ const GOALS: &[Goal] = &[
     goal("W3 all survive kill -9", Most(tacite("W3/kill", "lost")), AtMost(0.0)),
     goal("W3 none comes twice after kill -9", Most(tacite("W3/kill", "doubled")), AtMost(0.0)),
     goal(
-        "W4 little more per delivery, one by one",
+        "W4 a mood costs little more per delivery, one by one",
         Ratio(tacite("W4/window 1", PER_DELIVERY), limit("W4/window 1", PER_DELIVERY)),
         AtMost(1.5),
     ),
     goal(
-        "W4 little more per delivery, in a burst",
+        "W4 a mood costs little more per delivery, in a burst",
         Ratio(tacite("W4/burst", PER_DELIVERY), limit("W4/burst", PER_DELIVERY)),
         AtMost(1.5),
     ),

@@ -54,7 +54,7 @@ const COSTS: [(&str, &str, &str); 2] = [
 ];
 
 /// What each measurement does.
-const ABOUT: [(&str, &str); 13] = [
+const ABOUT: [(&str, &str); 15] = [
     ("W1/window 1", "50 pairs online, one message on its way in each"),
     ("W1/window 8", "50 pairs online, eight messages on their way in each"),
     ("W1/2000 per second", "50 pairs online, 2,000 messages a second"),
@@ -63,8 +63,16 @@ const ABOUT: [(&str, &str); 13] = [
     ("W3/accept", "20,000 messages to 200 people who are away: until the server has taken responsibility"),
     ("W3/drain", "these people come back"),
     ("W3/kill", "the same, with kill -9 as soon as the last message was accepted: what arrives"),
-    ("W4/window 1", "a room of 500, one message after the other"),
-    ("W4/burst", "a room of 500, 200 messages at once"),
+    (
+        "W4/window 1",
+        "one to 500 who are online, one after the other: with tacite a mood, else a message to a room",
+    ),
+    ("W4/burst", "one to 500 who are online, 200 at once: with tacite a mood, else a message to a room"),
+    (
+        "W4/copies, window 1",
+        "the same without a room: a message for each of the 499 others, one after the other",
+    ),
+    ("W4/copies, burst", "the same without a room: a message for each of the 499 others, 200 at once"),
     ("W6/start", "a client with 100,000 messages: until its first page"),
     ("W6/sync", "a client that missed 10,000 messages"),
     ("W7/log-ins", "5,000 log-ins, 64 at a time"),

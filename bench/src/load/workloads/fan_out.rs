@@ -1,4 +1,6 @@
-//! W4: one member of a room writes, all members (the writer too) receive.
+//! W4: members of a room write in turn, all members (the writer too) receive.
+//!
+//! Or, instead of a room: a copy for each of the others, sent by the writer.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -31,6 +33,12 @@ pub struct FanOut {
     /// The next message leaves when all members have the one this many before it.
     #[arg(long, default_value_t = 200)]
     pub window: u32,
+    /// How many of the members write, in turn.
+    #[arg(long, default_value_t = 8)]
+    pub writers: u32,
+    /// Do without the room: the writer sends a copy to each of the others.
+    #[arg(long)]
+    pub copies: bool,
     /// The room's number.
     #[arg(long, default_value_t = 1)]
     pub room: u32,
@@ -43,11 +51,18 @@ struct Room {
     options: FanOut,
     ready: Counter,
     delivered: Counter,
-    writer: OnceLock<Handle>,
+    members: OnceLock<Vec<Handle>>,
     next: AtomicU32,
-    /// How many members have each message.
-    copies: Vec<AtomicU32>,
+    /// How many have each message.
+    arrived: Vec<AtomicU32>,
     latencies_ns: Mutex<Vec<u64>>,
+}
+
+impl FanOut {
+    /// To how many a message is delivered.
+    fn recipients(&self) -> u32 {
+        self.members - u32::from(self.copies)
+    }
 }
 
 impl Room {
@@ -55,9 +70,9 @@ impl Room {
         Self {
             ready: Counter::default(),
             delivered: Counter::default(),
-            writer: OnceLock::new(),
+            members: OnceLock::new(),
             next: AtomicU32::new(options.window.min(options.messages)),
-            copies: (0..options.messages).map(|_| AtomicU32::new(0)).collect(),
+            arrived: (0..options.messages).map(|_| AtomicU32::new(0)).collect(),
             latencies_ns: Mutex::default(),
             options: options.clone(),
         }
@@ -69,9 +84,9 @@ impl Room {
             Event::Accepted(_) | Event::Received(_) => {}
             Event::Message(body) => {
                 let Some(head) = read_payload(body) else { return };
-                let Some(copies) = self.copies.get(head.number as usize) else { return };
+                let Some(arrived) = self.arrived.get(head.number as usize) else { return };
                 locked(&self.latencies_ns).push(now_ns().saturating_sub(head.due_ns));
-                if copies.fetch_add(1, Ordering::Relaxed) + 1 == self.options.members {
+                if arrived.fetch_add(1, Ordering::Relaxed) + 1 == self.options.recipients() {
                     self.write_next();
                 }
                 self.delivered.add(1);
@@ -81,13 +96,24 @@ impl Room {
 
     fn write_next(&self) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        if let Some(writer) = self.writer.get().filter(|_| number < self.options.messages) {
-            writer.order(self.message(number));
+        if number < self.options.messages {
+            self.write(number);
         }
     }
 
-    fn message(&self, number: u32) -> Order {
-        Order::Send { to: Destination::Room(self.options.room), source: 0, number, due_ns: None }
+    fn write(&self, number: u32) {
+        let Some(members) = self.members.get() else { return };
+        let FanOut { members: count, writers, copies, room, .. } = self.options;
+        let source = number % writers.clamp(1, count);
+        let writer = &members[source as usize];
+        if copies {
+            let due_ns = Some(now_ns());
+            for person in (0..count).filter(|person| *person != source) {
+                writer.order(Order::Send { to: Destination::Person(person), source, number, due_ns });
+            }
+        } else {
+            writer.order(Order::Send { to: Destination::Room(room), source, number, due_ns: None });
+        }
     }
 }
 
@@ -101,17 +127,19 @@ pub async fn run(field: &Field, fan_out: &FanOut) -> Result<Figures> {
         })
         .await?;
     all_do(&members, &room.ready, Order::Online).await?;
-    // The first member makes the room, on servers that have rooms to make.
-    all_do(&members[..1], &room.ready, Order::Join(fan_out.room)).await?;
-    sleep(Duration::from_secs(1)).await;
-    all_do(&members[1..], &room.ready, Order::Join(fan_out.room)).await?;
+    if !fan_out.copies {
+        // The first member makes the room, on servers that have rooms to make.
+        all_do(&members[..1], &room.ready, Order::Join(fan_out.room)).await?;
+        sleep(Duration::from_secs(1)).await;
+        all_do(&members[1..], &room.ready, Order::Join(fan_out.room)).await?;
+    }
     sleep(Duration::from_secs_f64(fan_out.settle_seconds)).await;
 
-    let writer = room.writer.get_or_init(|| members[0].clone());
-    let total = u64::from(fan_out.messages) * u64::from(fan_out.members);
+    room.members.get_or_init(|| members);
+    let total = u64::from(fan_out.messages) * u64::from(fan_out.recipients());
     let start = field.server.usage()?;
     for number in 0..fan_out.window.min(fan_out.messages) {
-        writer.order(room.message(number));
+        room.write(number);
     }
     room.delivered.reach(total, QUIET).await;
     let spent = field.server.since(&start)?;

@@ -15,8 +15,8 @@ use crate::load::command::ProtocolName;
 
 pub mod seed;
 
-/// Seed and data of both modes are kept under this name.
-const NAME: &str = "tacite";
+/// Seed and data of both modes are kept under this name; another one when other people are seeded, or an old seed would stay.
+const NAME: &str = "tacite-2";
 const PROGRAM: &str = "tacited";
 const HOST: &str = "127.0.0.1";
 const PORT: u16 = 7878;
@@ -109,9 +109,14 @@ impl Peer for Tacited {
 
     fn abilities(&self) -> &'static [Ability] {
         match self.mode {
-            Mode::Inline => {
-                &[Ability::Pairs, Ability::Idle, Ability::Offline, Ability::FanOut, Ability::Storm]
-            }
+            Mode::Inline => &[
+                Ability::Pairs,
+                Ability::Idle,
+                Ability::Offline,
+                Ability::FanOut,
+                Ability::Copies,
+                Ability::Storm,
+            ],
             Mode::Split => &[Ability::Pairs, Ability::Offline],
         }
     }

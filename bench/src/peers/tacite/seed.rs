@@ -30,8 +30,10 @@ const SENDERS: u32 = 50;
 const AWAY: u32 = 1000;
 /// How many are away.
 const AWAY_COUNT: u32 = 200;
-/// Members of a room: the persons 0 to 499; the first of them writes.
+/// Members of a room: the persons 0 to 499.
 const ROOM_MEMBERS: u32 = 500;
+/// The first of them write. So many that none says more moods than a person may: 30, then one in two seconds.
+const ROOM_WRITERS: u32 = 8;
 /// Writes that are queued at once.
 const GROUP: usize = 500;
 /// A version byte and the record of RFC 9807.
@@ -121,15 +123,16 @@ async fn befriend(
     Ok(last)
 }
 
-/// Who write to each other in the workloads: pairs, senders to people who are away, the first person to the members of a room.
+/// Who write to each other in the workloads: pairs, senders to people who are away, the writers of a room to its members.
 fn contacts() -> impl Iterator<Item = (u32, u32)> {
     let pairs = (0..PAIRS).map(|pair| (2 * pair, 2 * pair + 1));
     let kept = |sender: u32| {
         (0..AWAY_COUNT / SENDERS).map(move |turn| (sender, AWAY + (sender + turn * SENDERS) % AWAY_COUNT))
     };
     let away = (0..SENDERS).flat_map(kept);
-    let members = (2..ROOM_MEMBERS).map(|member| (0, member));
-    pairs.chain(away).chain(members)
+    // The one beside a writer makes a pair with her.
+    let others = |writer: u32| ((writer | 1) + 1..ROOM_MEMBERS).map(move |member| (writer, member));
+    pairs.chain(away).chain((0..ROOM_WRITERS).flat_map(others))
 }
 
 #[cfg(test)]
@@ -149,8 +152,10 @@ mod tests {
                 assert!(known.contains(&(sender, AWAY + (sender + message * SENDERS) % AWAY_COUNT)));
             }
         }
-        for member in 1..ROOM_MEMBERS {
-            assert!(known.contains(&(0, member)));
+        for writer in 0..ROOM_WRITERS {
+            for member in writer + 1..ROOM_MEMBERS {
+                assert!(known.contains(&(writer, member)));
+            }
         }
     }
 }

@@ -69,7 +69,7 @@ const BARS: &[Bars] = &[
     },
     Bars {
         file: "room.svg",
-        title: "Server CPU per delivery in a room of 500, µs (less is better)",
+        title: "Server CPU per delivery to 500 online, µs (tacite: a mood, others: a message; less is better)",
         series: &[
             ("one by one", "W4/window 1", "cpu_us_per_delivery"),
             ("in a burst", "W4/burst", "cpu_us_per_delivery"),

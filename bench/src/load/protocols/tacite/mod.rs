@@ -8,13 +8,14 @@ mod bodies;
 mod catching_up;
 mod downloads;
 mod link;
+mod moods;
 pub mod people;
 mod receiving;
 mod sealed;
 mod sending;
 mod wire;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,6 +31,7 @@ use self::bodies::{Bodies, Done};
 use self::catching_up::CatchingUp;
 use self::downloads::{Downloads, Whole};
 use self::link::Link;
+use self::moods::{Moods, Written};
 use self::people::{People, Person};
 use self::receiving::Receiving;
 use self::sending::{Sending, Text};
@@ -47,8 +49,8 @@ pub struct Tacite {
     people: People,
     clock: Clock,
     tokens: Mutex<HashMap<u32, Token>>,
-    /// Who is in which room. The server knows no rooms: whoever writes to one sends to each of the others.
-    rooms: Mutex<HashMap<u32, BTreeSet<u32>>>,
+    /// As moods, to everybody's contacts.
+    written: Written,
 }
 
 /// An access token.
@@ -66,7 +68,7 @@ impl Tacite {
             people,
             clock: Clock::start(),
             tokens: Mutex::default(),
-            rooms: Mutex::default(),
+            written: Written::default(),
         }))
     }
 
@@ -130,10 +132,8 @@ struct Device {
     is_expected: bool,
     /// Nothing waits on the server any more.
     is_level: bool,
-    /// Rooms that were joined and not told as ready yet.
-    joined: usize,
-    /// What this person wrote to rooms: she is a member like the others, and has it without the server.
-    own: Vec<Text>,
+    /// In the place of rooms.
+    moods: Moods,
 }
 
 impl Device {
@@ -152,8 +152,7 @@ impl Device {
             bodies,
             is_expected: false,
             is_level: false,
-            joined: 0,
-            own: Vec::new(),
+            moods: Moods::default(),
             tacite,
             number,
             wire,
@@ -163,18 +162,6 @@ impl Device {
     /// Whoever sends has caught up before.
     fn drive_sending(&mut self, out: &mut Vec<u8>) -> Result<()> {
         if self.catching_up.is_done() { self.sending.drive(&mut self.wire, out) } else { Ok(()) }
-    }
-
-    fn queue_for_room(&mut self, room: u32, text: Text) -> Result<()> {
-        let members = locked(&self.tacite.rooms).get(&room).cloned().unwrap_or_default();
-        ensure!(members.contains(&self.number), "person {} is not in room {room}", self.number);
-        for member in members {
-            if member != self.number {
-                self.queue(member, text)?;
-            }
-        }
-        self.own.push(text);
-        Ok(())
     }
 
     fn queue(&mut self, person: u32, text: Text) -> Result<()> {
@@ -238,6 +225,8 @@ impl Device {
                 self.catching_up.answered(frame, &mut self.wire, out)?;
                 self.drive_sending(out)
             }
+            Opcode::PRESENCE_CHANGED => self.moods.told(frame, &self.tacite.written, sink),
+            Opcode::SET_PRESENCE => self.moods.answered(frame, sink),
             Opcode::LEVEL => {
                 self.is_level = true;
                 Ok(())
@@ -257,11 +246,8 @@ impl Codec for Device {
                 self.is_expected = true;
                 return self.catching_up.begin(&mut self.wire, out);
             }
-            Order::Join(room) => {
-                locked(&self.tacite.rooms).entry(room).or_default().insert(self.number);
-                self.joined += 1;
-                return Ok(());
-            }
+            // Of rooms there is one for each person, by whatever number: her contacts who have joined.
+            Order::Join(_) => return self.moods.join(&mut self.wire, out),
             Order::Close => {
                 self.wire.put_close(out);
                 return Ok(());
@@ -269,8 +255,10 @@ impl Codec for Device {
             Order::Send { to: Destination::Person(person), source, number, due_ns } => {
                 self.queue(person, Text::new(due_ns, source, number))?;
             }
-            Order::Send { to: Destination::Room(room), source, number, due_ns } => {
-                self.queue_for_room(room, Text::new(due_ns, source, number))?;
+            Order::Send { to: Destination::Room(_), source, number, due_ns } => {
+                let writer = self.tacite.people.person(self.number)?.account_id;
+                let text = Text::new(due_ns, source, number);
+                return self.moods.write((writer, text), &self.tacite.written, &mut self.wire, out);
             }
         }
         self.catching_up.begin(&mut self.wire, out)?;
@@ -287,12 +275,6 @@ impl Codec for Device {
         out: &mut Vec<u8>,
         sink: &mut dyn FnMut(Event<'_>),
     ) -> Result<()> {
-        for _ in 0..std::mem::take(&mut self.joined) {
-            sink(Event::Ready);
-        }
-        for text in self.own.drain(..) {
-            sink(Event::Message(&text.payload()));
-        }
         self.take_bodies(out, sink)?;
         while let Some(frame) = self.wire.take_frame(input, out)? {
             self.take(&frame, out, sink)?;

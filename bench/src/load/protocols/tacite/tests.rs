@@ -38,7 +38,7 @@ struct Player {
 impl World {
     async fn start(mode: DeliveryModeConfig) -> Self {
         let place = tempfile::tempdir().unwrap();
-        seed(&place.path().join("data"), place.path(), 8).await.unwrap();
+        seed(&place.path().join("data"), place.path(), 11).await.unwrap();
         let (running, target) = serve(&place, mode).await;
         Self { place, running, target, failed: FailedLinks::default() }
     }
@@ -155,7 +155,7 @@ async fn who_is_away_gets_it_all_from_the_next_server_process() {
 }
 
 #[tokio::test]
-async fn who_writes_to_a_room_writes_to_each_of_the_others() {
+async fn what_is_written_to_a_room_comes_to_each_member_once_and_the_writer_too() {
     let world = World::start(DeliveryModeConfig::Inline).await;
     let mut members = Vec::new();
     for number in 0..5 {
@@ -164,12 +164,24 @@ async fn who_writes_to_a_room_writes_to_each_of_the_others() {
         assert_eq!(member.told.recv().await, Some(Told::Ready));
         members.push(member);
     }
-    let message = Order::Send { to: Destination::Room(1), source: 0, number: 0, due_ns: None };
-    members[0].handle.order(message);
-    for member in &mut members {
-        assert_eq!(member.told.recv().await, Some(Told::Message { source: 0, number: 0 }));
+    // All at once: none is swallowed by the next.
+    for number in 0..20 {
+        let source = number % 2;
+        let message = Order::Send { to: Destination::Room(1), source, number, due_ns: None };
+        members[source as usize].handle.order(message);
     }
-    assert_eq!(count(&mut members[0], 8).await, BTreeMap::from([("accepted", 4), ("received", 4)]));
+    for member in &mut members {
+        let mut numbers = [Vec::new(), Vec::new()];
+        for _ in 0..20 {
+            let Some(Told::Message { source, number }) = member.told.recv().await else {
+                panic!("no message")
+            };
+            numbers[source as usize].push(number);
+        }
+        let expected = [0, 1].map(|source| (source..20).step_by(2).collect::<Vec<u32>>());
+        assert_eq!(numbers, expected);
+    }
+    assert_eq!(world.failed.count(), 0);
     world.running.stop().await;
 }
 
@@ -211,8 +223,9 @@ async fn a_second_log_in_shows_the_token_of_the_first() {
 #[tokio::test]
 async fn a_refusal_ends_the_link() {
     let world = World::start(DeliveryModeConfig::Inline).await;
-    let mut alice = world.online(2).await;
-    alice.handle.order(text(5, 2, 0));
+    // Neither a pair nor one of those who write to all.
+    let mut alice = world.online(8).await;
+    alice.handle.order(text(10, 8, 0));
     assert_eq!(alice.told.recv().await, None);
     assert_eq!(world.failed.count(), 1);
     world.running.stop().await;
