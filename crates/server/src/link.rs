@@ -160,7 +160,7 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
         loop {
             match next {
                 Order::Push(frame) => {
-                    is_urgent |= !self.may_wait(&frame);
+                    is_urgent |= !may_wait(&frame, self.hub.is_split());
                     self.feed(frame).await?;
                 }
                 Order::Close => return self.close(close_code::NORMAL, "closed by the server").await,
@@ -203,7 +203,7 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
         let answer = dispatch(self.hub, self.session, frame, now).await;
         if let Some(answer) = answer {
             let unreadable = answer.header.code == Code::BODY_UNREADABLE;
-            if self.may_wait(&answer) {
+            if may_wait(&answer, self.hub.is_split()) {
                 self.feed(answer).await?;
                 self.flush_soon();
             } else {
@@ -258,20 +258,6 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
         in_time(self.socket.feed(Message::Binary(frame.into_bytes()))).await
     }
 
-    /// Whether nobody waits for a frame: it says of a command that it was taken, or how far a message is. In split mode the
-    /// next message goes only when the one before is taken.
-    fn may_wait(&self, answer: &Frame) -> bool {
-        let Header { opcode, code, .. } = answer.header;
-        match (opcode, code) {
-            (Opcode::SEND_DIRECT, Code::TAKEN) => !self.hub.is_split(),
-            (
-                Opcode::SEND_DIRECT | Opcode::ACKNOWLEDGE | Opcode::MARK_READ | Opcode::SET_TYPING,
-                Code::DONE,
-            ) => true,
-            _ => false,
-        }
-    }
-
     fn flush_soon(&mut self) {
         self.flush_after.get_or_insert(self.hub.company.count());
     }
@@ -301,6 +287,19 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
     }
 }
 
+/// Whether nobody waits for a frame: it says of a command that it was taken, or how far a message is. In split mode the next
+/// message goes only when the one before is taken.
+fn may_wait(answer: &Frame, is_split: bool) -> bool {
+    let Header { opcode, code, .. } = answer.header;
+    match (opcode, code) {
+        (Opcode::SEND_DIRECT, Code::TAKEN) => !is_split,
+        (Opcode::SEND_DIRECT | Opcode::ACKNOWLEDGE | Opcode::MARK_READ | Opcode::SET_TYPING, Code::DONE) => {
+            true
+        }
+        _ => false,
+    }
+}
+
 /// A peer that does not read for so long is gone; waiting for it would keep the link's task for ever.
 async fn in_time<E>(write: impl Future<Output = Result<(), E>>) -> Result<(), Reason> {
     match timeout(Duration::from_millis(LINK_SILENCE_MS_MAX), write).await {
@@ -314,4 +313,27 @@ async fn in_time<E>(write: impl Future<Output = Result<(), E>>) -> Result<(), Re
 pub(crate) fn sign_in<P: Parts>(hub: &Hub<P>, session: &mut Session, identity: Identity) {
     hub.links.sign_in(session.link, &identity);
     session.identity = Some(identity);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_waits_for_leaves_at_once() {
+        let id = MessageId::from_bytes([1; 16]);
+        let now = tacite_model::Timestamp::from_ms(1);
+        let answer = |opcode, code| {
+            let command = Frame::command(opcode, id, now, &tacite_wire::proto::Empty {}).unwrap();
+            let answer =
+                Frame::answer(&command.header, Status::FINISHED, code, now, &tacite_wire::proto::Empty {});
+            answer.unwrap()
+        };
+        let waits = |opcode, code| [false, true].map(|is_split| may_wait(&answer(opcode, code), is_split));
+        assert_eq!(waits(Opcode::SEND_DIRECT, Code::TAKEN), [true, false]);
+        assert_eq!(waits(Opcode::SEND_DIRECT, Code::DONE), [true, true]);
+        assert_eq!(waits(Opcode::ACKNOWLEDGE, Code::DONE), [true, true]);
+        assert_eq!(waits(Opcode::SEND_DIRECT, Code::BODY_MISSING), [false, false]);
+        assert_eq!(waits(Opcode::REQUEST_UPLOADS, Code::DONE), [false, false]);
+    }
 }
