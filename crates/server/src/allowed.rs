@@ -1,14 +1,16 @@
-//! Who may write to whom, as far as asked before: the stores are asked once, not for each message.
+//! Who may write to whom, as far as asked before: the stores are asked once, not for each message or mood.
 //!
 //! Invariants: what a store said before a contact or a block changed is not kept after it; bounded.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tacite_model::{AccountId, ConversationId, DeviceId};
 
 /// Entries before all are forgotten.
 const PAIRS_MAX: usize = 100_000;
+/// Contacts of all accounts together before all are forgotten: 16 bytes each.
+const CONTACTS_MAX: usize = 1_000_000;
 
 /// An account that may write to another: in which conversation, and to which devices.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +30,9 @@ struct Table {
     /// How often something was forgotten.
     changes: u64,
     pairs: HashMap<(AccountId, AccountId), Pair>,
+    contacts: HashMap<AccountId, Arc<[AccountId]>>,
+    /// How many contacts that is.
+    contacts_count: usize,
 }
 
 /// Taken before the stores are asked: what they say counts only if nothing has changed since.
@@ -54,16 +59,50 @@ impl Allowed {
         table.pairs.insert((sender, recipient), pair);
     }
 
+    /// All with whom an account may write.
+    pub(crate) fn contacts(&self, account: AccountId) -> Option<Arc<[AccountId]>> {
+        self.lock().contacts.get(&account).cloned()
+    }
+
+    pub(crate) fn remember_contacts(&self, asked: Asked, account: AccountId, contacts: &Arc<[AccountId]>) {
+        let mut table = self.lock();
+        if table.changes != asked.0 {
+            return;
+        }
+        table.forget_contacts(account);
+        if table.contacts_count + contacts.len() > CONTACTS_MAX {
+            table.contacts.clear();
+            table.contacts_count = 0;
+        }
+        table.contacts_count += contacts.len();
+        table.contacts.insert(account, Arc::clone(contacts));
+    }
+
+    /// Nobody needs to know the contacts of an account any more.
+    pub(crate) fn forget_contacts(&self, account: AccountId) {
+        self.lock().forget_contacts(account);
+    }
+
     /// How the two stand has changed.
     pub(crate) fn forget(&self, one: AccountId, other: AccountId) {
         let mut table = self.lock();
         table.changes += 1;
         table.pairs.remove(&(one, other));
         table.pairs.remove(&(other, one));
+        table.forget_contacts(one);
+        table.forget_contacts(other);
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn forget_contacts(&mut self, account: AccountId) {
+        if let Some(contacts) = self.contacts.remove(&account) {
+            self.contacts_count -= contacts.len();
+        }
     }
 }
 
@@ -96,5 +135,34 @@ mod tests {
         allowed.forget(ALICE, BOB);
         allowed.remember(asked, ALICE, BOB, pair());
         assert_eq!(allowed.pair(ALICE, BOB), None);
+    }
+
+    #[test]
+    fn contacts_are_remembered_until_one_of_the_two_changes_how_they_stand() {
+        let allowed = Allowed::default();
+        let contacts: Arc<[AccountId]> = Arc::new([BOB]);
+        let asked = allowed.ask();
+        allowed.remember_contacts(asked, ALICE, &contacts);
+        assert_eq!(allowed.contacts(ALICE).as_deref(), Some(&[BOB][..]));
+        allowed.forget(BOB, ALICE);
+        assert_eq!(allowed.contacts(ALICE), None);
+        allowed.remember_contacts(asked, ALICE, &contacts);
+        assert_eq!(allowed.contacts(ALICE), None, "what was said before the change");
+    }
+
+    #[test]
+    fn so_many_contacts_are_remembered_and_with_one_more_only_the_last() {
+        let allowed = Allowed::default();
+        let most: Arc<[AccountId]> = vec![BOB; CONTACTS_MAX - 1].into();
+        let one: Arc<[AccountId]> = Arc::new([BOB]);
+        let remember = |account, contacts| allowed.remember_contacts(allowed.ask(), account, contacts);
+        remember(ALICE, &most);
+        remember(ALICE, &most);
+        remember(BOB, &one);
+        assert!(allowed.contacts(ALICE).is_some() && allowed.contacts(BOB).is_some());
+        remember(AccountId::from_bytes([0xCA; 16]), &one);
+        assert!(allowed.contacts(ALICE).is_none() && allowed.contacts(BOB).is_none());
+        allowed.forget_contacts(AccountId::from_bytes([0xCA; 16]));
+        assert_eq!(allowed.lock().contacts_count, 0);
     }
 }

@@ -90,11 +90,14 @@ impl Links {
 
     /// Sends a frame over a link, if it is still there.
     pub(crate) fn push(&self, link: LinkId, frame: Frame) {
+        self.lock().push(link, frame);
+    }
+
+    /// Sends the same frame over many.
+    pub(crate) fn push_to_all(&self, links: impl IntoIterator<Item = LinkId>, frame: &Frame) {
         let mut table = self.lock();
-        let Some(entry) = table.links.get(&link) else { return };
-        if !entry.queue.push(frame) {
-            let before = table.links.remove(&link).and_then(|entry| entry.device());
-            table.forget(link, before);
+        for link in links {
+            table.push(link, frame.clone());
         }
     }
 
@@ -147,6 +150,14 @@ impl Links {
 }
 
 impl Table {
+    fn push(&mut self, link: LinkId, frame: Frame) {
+        let Some(entry) = self.links.get(&link) else { return };
+        if !entry.queue.push(frame) {
+            let before = self.links.remove(&link).and_then(|entry| entry.device());
+            self.forget(link, before);
+        }
+    }
+
     fn forget(&mut self, link: LinkId, device: Option<DeviceKey>) {
         self.strangers.remove(&link);
         let Some(device) = device else { return };

@@ -9,7 +9,7 @@ use tacite_model::AccountId;
 use tacite_model::limits::PRESENCES_PER_FRAME_MAX;
 use tacite_router::delivery::LinkId;
 use tacite_router::presence::{Mood, Tell};
-use tacite_router::{Presence, Store as _};
+use tacite_router::{Presence, Store as _, StoreError};
 use tacite_wire::{Frame, Opcode, proto};
 
 use crate::hub::{Hub, Parts, lock};
@@ -23,12 +23,12 @@ impl<P: Parts> Hub<P> {
         link: LinkId,
         mood: Mood,
     ) -> Result<(), Refusal> {
-        let contacts = self.router.contacts(account_id).await?;
+        let contacts = self.contacts(account_id).await?;
         {
             let mut presence = lock(&self.presence);
             let is_first = !presence.has_said(link);
             if presence.say(account_id, link, mood) {
-                self.tell(presence.tell(account_id, &contacts));
+                self.tell(&presence.tell(account_id, &contacts));
             }
             if is_first {
                 self.tell_roster(&presence, link, &contacts);
@@ -42,12 +42,20 @@ impl<P: Parts> Hub<P> {
 
     /// A link has ended.
     pub(crate) fn leave(self: &Arc<Self>, link: LinkId) {
-        let Some(account_id) = lock(&self.presence).leave(link) else { return };
+        let (left, has_gone) = {
+            let mut presence = lock(&self.presence);
+            let left = presence.leave(link);
+            (left, left.is_some_and(|account_id| presence.mood_of(account_id) == Mood::Offline))
+        };
+        let Some(account_id) = left else { return };
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
-            match hub.router.contacts(account_id).await {
-                Ok(contacts) => hub.tell(lock(&hub.presence).tell(account_id, &contacts)),
+            match hub.contacts(account_id).await {
+                Ok(contacts) => hub.tell(&lock(&hub.presence).tell(account_id, &contacts)),
                 Err(error) => drop(store_code(&error)),
+            }
+            if has_gone {
+                hub.allowed.forget_contacts(account_id);
             }
             hub.note_seen(account_id).await;
         });
@@ -56,7 +64,18 @@ impl<P: Parts> Hub<P> {
     /// The two are contacts from now on, or no longer.
     pub(crate) fn meet(&self, one: AccountId, other: AccountId, are_contacts: bool) {
         let presence = lock(&self.presence);
-        self.tell(presence.meet(one, other, are_contacts));
+        self.tell(&presence.meet(one, other, are_contacts));
+    }
+
+    /// With whom an account may write; asked once while it is there.
+    async fn contacts(&self, account_id: AccountId) -> Result<Arc<[AccountId]>, StoreError> {
+        if let Some(contacts) = self.allowed.contacts(account_id) {
+            return Ok(contacts);
+        }
+        let asked = self.allowed.ask();
+        let contacts: Arc<[AccountId]> = self.router.contacts(account_id).await?.into();
+        self.allowed.remember_contacts(asked, account_id, &contacts);
+        Ok(contacts)
     }
 
     async fn note_seen(&self, account_id: AccountId) {
@@ -67,16 +86,11 @@ impl<P: Parts> Hub<P> {
         }
     }
 
-    fn tell(&self, told: Vec<Tell>) {
+    fn tell(&self, told: &[Tell]) {
         // Many are told the same: they get the same bytes.
-        let mut last = None;
-        for Tell { link, account_id, mood } in told {
-            let frame = match last.take() {
-                Some((what, frame)) if what == (account_id, mood) => frame,
-                _ => self.presences(&[(account_id, mood)]),
-            };
-            self.links.push(link, frame.clone());
-            last = Some(((account_id, mood), frame));
+        for told in told.chunk_by(|one, next| (one.account_id, one.mood) == (next.account_id, next.mood)) {
+            let frame = self.presences(&[(told[0].account_id, told[0].mood)]);
+            self.links.push_to_all(told.iter().map(|tell| tell.link), &frame);
         }
     }
 
