@@ -20,6 +20,7 @@ use tacite_wire::{Code, Frame, HEADER_BYTES, Header, Opcode, Status, VERSIONS};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use crate::SOFTWARE;
+use crate::company::{COMPANY_FRAMES, COMPANY_TICKS};
 use crate::dispatch::dispatch;
 use crate::hub::{Hub, Parts};
 use crate::queue::{Order, Queue};
@@ -51,7 +52,8 @@ pub(crate) async fn run<P: Parts>(hub: Arc<Hub<P>>, socket: impl Transport, iden
         hub.links.sign_in(link, identity);
     }
     tracing::info!(link = link.0, "link opened");
-    let reason = Driver { hub: &hub, socket, session: &mut session, flush_after: None }.run(&queue).await;
+    let reason =
+        Driver { hub: &hub, socket, session: &mut session, flush_at: None, waiting: 0 }.run(&queue).await;
     hub.links.remove(link);
     hub.leave(link);
     if let Some(device) = session.attached {
@@ -64,8 +66,10 @@ struct Driver<'a, P: Parts, T> {
     hub: &'a Arc<Hub<P>>,
     socket: T,
     session: &'a mut Session,
-    /// After how many ticks of [`crate::company`] what waits leaves without any; `None`: nothing waits.
-    flush_after: Option<u64>,
+    /// At which tick of [`crate::company`] what waits leaves without any; `None`: nothing waits.
+    flush_at: Option<u64>,
+    /// How many frames wait.
+    waiting: u32,
 }
 
 /// What a link's task woke up for.
@@ -110,10 +114,10 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
 
     async fn wait(&mut self, queue: &Queue, ping: &mut Interval, orders_first: bool) -> Wake<T::Broken> {
         // Last, because it is looked at only when there is nothing else to do.
-        let (company, flush_after) = (&self.hub.company, self.flush_after);
+        let (company, flush_at) = (&self.hub.company, self.flush_at);
         let alone = async move {
-            match flush_after {
-                Some(count) => company.after(count).await,
+            match flush_at {
+                Some(count) => company.at(count).await,
                 None => std::future::pending().await,
             }
         };
@@ -169,10 +173,7 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
             match queue.try_next() {
                 Some(order) => next = order,
                 None if is_urgent => return self.flush().await,
-                None => {
-                    self.flush_soon();
-                    return Ok(());
-                }
+                None => return self.flush_soon().await,
             }
         }
     }
@@ -205,7 +206,7 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
             let unreadable = answer.header.code == Code::BODY_UNREADABLE;
             if may_wait(&answer, self.hub.is_split()) {
                 self.feed(answer).await?;
-                self.flush_soon();
+                self.flush_soon().await?;
             } else {
                 self.send(answer).await?;
             }
@@ -255,15 +256,21 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
     }
 
     async fn feed(&mut self, frame: Frame) -> Result<(), Reason> {
+        self.waiting += 1;
         in_time(self.socket.feed(Message::Binary(frame.into_bytes()))).await
     }
 
-    fn flush_soon(&mut self) {
-        self.flush_after.get_or_insert(self.hub.company.count());
+    async fn flush_soon(&mut self) -> Result<(), Reason> {
+        if self.waiting >= COMPANY_FRAMES {
+            return self.flush().await;
+        }
+        self.flush_at.get_or_insert(self.hub.company.count() + COMPANY_TICKS);
+        Ok(())
     }
 
     async fn flush(&mut self) -> Result<(), Reason> {
-        self.flush_after = None;
+        self.flush_at = None;
+        self.waiting = 0;
         in_time(self.socket.flush()).await
     }
 
