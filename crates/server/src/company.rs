@@ -11,12 +11,14 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-const TICK: Duration = Duration::from_millis(20);
-/// A frame that waits for company leaves after so many ticks, 40 to 60 ms: writing is the dearest part of a frame's way. Nobody
+/// Short, so that few links have their frames written at the same tick: what is pushed just then waits for them.
+const TICK: Duration = Duration::from_millis(5);
+/// A frame that waits for company leaves after so many ticks, 40 to 45 ms: writing is the dearest part of a frame's way. Nobody
 /// sees so little of what only tells how far a message is, and a sender has others to send meanwhile.
-pub(crate) const COMPANY_TICKS: u64 = 3;
+pub(crate) const COMPANY_TICKS: u64 = 9;
 /// Ticks that anybody can wait for at a time.
-const TICKS: usize = 4;
+const TICKS: usize = 10;
+const _: () = assert!(COMPANY_TICKS < TICKS as u64);
 /// So many frames are company enough: who sends many at once waits for answers.
 pub(crate) const COMPANY_FRAMES: u32 = 8;
 

@@ -1,8 +1,8 @@
 //! What the hub does with messages that wait: makes them durable, reads them, settles them.
 //!
 //! Invariants: writes are queued before a function returns, so that their order is that of the calls; a body is deleted only
-//! after what makes it needless is recorded. In split mode the body was put before the message came: it is not touched
-//! until the device has it.
+//! after what makes it needless is recorded. In split mode the body was put before the message came: it goes to the disk
+//! when that must wait, and first.
 
 use std::sync::Arc;
 
