@@ -105,12 +105,22 @@ impl<S: Store> Holding<S> {
         name: BodyName,
         kept_until: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
-        let Some((sealed, number)) = lock(&self.held).begin_settling(name) else {
-            return Either::Left(ready(Ok(())));
-        };
+        match self.settle_held(name, kept_until) {
+            Some(settled) => Either::Left(settled),
+            None => Either::Right(ready(Ok(()))),
+        }
+    }
+
+    /// `None`: it is not held.
+    fn settle_held(
+        &self,
+        name: BodyName,
+        kept_until: Timestamp,
+    ) -> Option<impl Future<Output = Result<(), StoreError>> + Send + 'static> {
+        let (sealed, number) = lock(&self.held).begin_settling(name)?;
         let put = self.store.put_body(name, sealed, kept_until);
         let held = Arc::clone(&self.held);
-        Either::Right(async move {
+        Some(async move {
             let put = put.await;
             lock(&held).end_settling(name, number, put.is_ok());
             // Other bytes under this name were there first, and stay.
@@ -188,11 +198,10 @@ impl<S: Store> Store for Holding<S> {
         name: BodyName,
         expires_at: Timestamp,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send + 'static {
-        if lock(&self.held).bodies.contains_key(&name) {
-            let settled = self.settle(name, expires_at);
-            return Either::Left(async move { settled.await.map(|()| true) });
+        match self.settle_held(name, expires_at) {
+            Some(settled) => Either::Left(async move { settled.await.map(|()| true) }),
+            None => Either::Right(self.store.keep_body(name, expires_at)),
         }
-        Either::Right(self.store.keep_body(name, expires_at))
     }
 
     async fn bodies(&self, names: Vec<BodyName>) -> Result<Vec<Option<Bytes>>, StoreError> {

@@ -18,7 +18,7 @@ pub const TEXT_BYTES_MAX: usize = 32_768;
 /// Most bytes of a sealed body within an envelope; with routing fields it fits the largest frame.
 pub const SEALED_BYTES_MAX: usize = 65_000;
 /// Most bytes of bodies that a server holds in memory before it is known whether they must wait: with more, new ones go to
-/// the disk at once.
+/// the disk at once. Counted are sealed bytes, not what it takes to find them.
 pub const HELD_BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Sizes to which a sealed body is padded that travels outside frames, in bytes.
 pub const BODY_BYTES: [usize; 5] = [256, 1024, 4096, 16_384, SEALED_BYTES_MAX];

@@ -9,7 +9,7 @@ use tacite_model::{AccountId, ConversationId, DeviceId};
 
 /// Entries before all are forgotten.
 const PAIRS_MAX: usize = 100_000;
-/// Contacts of all accounts together before all are forgotten: 16 bytes each.
+/// Contacts of all accounts together, and these accounts, before all are forgotten: 16 bytes each.
 const CONTACTS_MAX: usize = 1_000_000;
 
 /// An account that may write to another: in which conversation, and to which devices.
@@ -31,7 +31,7 @@ struct Table {
     changes: u64,
     pairs: HashMap<(AccountId, AccountId), Pair>,
     contacts: HashMap<AccountId, Arc<[AccountId]>>,
-    /// How many contacts that is.
+    /// How many contacts that is, and accounts: there are such without any.
     contacts_count: usize,
 }
 
@@ -70,17 +70,12 @@ impl Allowed {
             return;
         }
         table.forget_contacts(account);
-        if table.contacts_count + contacts.len() > CONTACTS_MAX {
+        if table.contacts_count + contacts.len() + 1 > CONTACTS_MAX {
             table.contacts.clear();
             table.contacts_count = 0;
         }
-        table.contacts_count += contacts.len();
+        table.contacts_count += contacts.len() + 1;
         table.contacts.insert(account, Arc::clone(contacts));
-    }
-
-    /// Nobody needs to know the contacts of an account any more.
-    pub(crate) fn forget_contacts(&self, account: AccountId) {
-        self.lock().forget_contacts(account);
     }
 
     /// How the two stand has changed.
@@ -101,7 +96,7 @@ impl Allowed {
 impl Table {
     fn forget_contacts(&mut self, account: AccountId) {
         if let Some(contacts) = self.contacts.remove(&account) {
-            self.contacts_count -= contacts.len();
+            self.contacts_count -= contacts.len() + 1;
         }
     }
 }
@@ -152,17 +147,19 @@ mod tests {
 
     #[test]
     fn so_many_contacts_are_remembered_and_with_one_more_only_the_last() {
+        let carol = AccountId::from_bytes([0xCA; 16]);
         let allowed = Allowed::default();
-        let most: Arc<[AccountId]> = vec![BOB; CONTACTS_MAX - 1].into();
-        let one: Arc<[AccountId]> = Arc::new([BOB]);
+        let most: Arc<[AccountId]> = vec![BOB; CONTACTS_MAX - 2].into();
+        // Somebody without a contact takes a place too.
+        let none: Arc<[AccountId]> = Arc::new([]);
         let remember = |account, contacts| allowed.remember_contacts(allowed.ask(), account, contacts);
         remember(ALICE, &most);
         remember(ALICE, &most);
-        remember(BOB, &one);
+        remember(BOB, &none);
         assert!(allowed.contacts(ALICE).is_some() && allowed.contacts(BOB).is_some());
-        remember(AccountId::from_bytes([0xCA; 16]), &one);
+        remember(carol, &none);
         assert!(allowed.contacts(ALICE).is_none() && allowed.contacts(BOB).is_none());
-        allowed.forget_contacts(AccountId::from_bytes([0xCA; 16]));
+        allowed.forget(carol, ALICE);
         assert_eq!(allowed.lock().contacts_count, 0);
     }
 }

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_is_woken_in_time_and_nobody_else() {
+    async fn who_waits_is_woken_at_its_tick_and_for_nobody_it_ticks() {
         let company = Arc::new(Company::default());
         let stop = CancellationToken::new();
         let running = tokio::spawn({

@@ -42,20 +42,12 @@ impl<P: Parts> Hub<P> {
 
     /// A link has ended.
     pub(crate) fn leave(self: &Arc<Self>, link: LinkId) {
-        let (left, has_gone) = {
-            let mut presence = lock(&self.presence);
-            let left = presence.leave(link);
-            (left, left.is_some_and(|account_id| presence.mood_of(account_id) == Mood::Offline))
-        };
-        let Some(account_id) = left else { return };
+        let Some(account_id) = lock(&self.presence).leave(link) else { return };
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
             match hub.contacts(account_id).await {
                 Ok(contacts) => hub.tell(&lock(&hub.presence).tell(account_id, &contacts)),
                 Err(error) => drop(store_code(&error)),
-            }
-            if has_gone {
-                hub.allowed.forget_contacts(account_id);
             }
             hub.note_seen(account_id).await;
         });
@@ -67,7 +59,7 @@ impl<P: Parts> Hub<P> {
         self.tell(&presence.meet(one, other, are_contacts));
     }
 
-    /// With whom an account may write; asked once while it is there.
+    /// With whom an account may write.
     async fn contacts(&self, account_id: AccountId) -> Result<Arc<[AccountId]>, StoreError> {
         if let Some(contacts) = self.allowed.contacts(account_id) {
             return Ok(contacts);

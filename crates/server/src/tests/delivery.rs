@@ -6,8 +6,9 @@ use tacite_router::{Change, Cursor, Store as _};
 use tacite_wire::proto::{self, DeliveryState};
 use tacite_wire::{Code, Frame, Opcode};
 
-use super::World;
 use super::peer::{Peer, alice_and_bob};
+use super::{StoppedClock, World};
+use crate::company::COMPANY_FRAMES;
 
 pub(super) async fn send(from: &mut Peer, to: AccountId, sealed: &[u8]) -> MessageId {
     let (id, envelope) = (from.fresh_id(), from.envelope(to, sealed));
@@ -135,6 +136,25 @@ async fn what_follows_a_refused_message_is_refused_with_it_and_order_holds() {
     let mut bob = Peer::back(&world, &bob).await;
     for id in [first_id, second_id] {
         assert_eq!(next_message(&mut bob).await.header.message_id, id);
+    }
+}
+
+// Whoever sends many at once waits for no clock.
+#[tokio::test]
+async fn so_many_answers_are_company_enough() {
+    let world = World::start().await;
+    let (mut alice, _bob) = alice_and_bob(&world).await;
+    let _clock = StoppedClock::stop();
+    let mut ids = Vec::new();
+    for _ in 0..COMPANY_FRAMES {
+        ids.push(alice.fresh_id());
+        let nothing = proto::Acknowledge { messages: Vec::new() };
+        let command =
+            Frame::command(Opcode::ACKNOWLEDGE, ids[ids.len() - 1], Timestamp::from_ms(1), &nothing);
+        alice.send(command.unwrap()).await;
+    }
+    for id in ids {
+        assert_eq!(alice.answer_to(id).await.header.code, Code::DONE);
     }
 }
 
