@@ -236,6 +236,30 @@ async fn a_queue_is_bounded(store: &impl Store) {
     assert_eq!(store.enqueue(one_more, NOW).await.unwrap(), Enqueued::Waiting);
 }
 
+// C6: the last place goes to the first of a run; what is behind it is not put in, but what is in stays in.
+async fn of_a_run_nothing_is_put_in_behind_what_finds_no_room(store: &impl Store) {
+    let all_but_one = 1..u32::try_from(QUEUE_MESSAGES_PER_SENDER_MAX).unwrap();
+    let queued = store.enqueue_all(all_but_one.map(entry).collect(), NOW).await.unwrap();
+    assert!(queued.iter().all(|outcome| *outcome == Enqueued::Waiting));
+    store.received(BOBS_DEVICE, vec![receipt(1)], NOW).await.unwrap();
+
+    let (waiting, full) = (Enqueued::Waiting, Enqueued::Full);
+    let received = Enqueued::Settled(MessageStatusState::Received, PROOF);
+    let carols = Entry { key: MessageKey { sender_id: CAROL, ..key(2) }, ..entry(2) };
+    let first = [4_000_000_000, 4_000_000_001].map(entry);
+    assert_eq!(store.enqueue_all(first.to_vec(), NOW).await.unwrap(), [waiting, waiting], "two had room");
+    let mut run = [2, 4_000_000_002, 1, 3, 4_000_000_003].map(entry).to_vec();
+    run.push(carols);
+    let outcomes = store.enqueue_all(run, NOW).await.unwrap();
+    assert_eq!(outcomes, [waiting, full, received, waiting, full, Enqueued::IdInUse]);
+
+    let rows = store.waiting(BOBS_DEVICE, 0, QUEUE_MESSAGES_PER_SENDER_MAX + 1).await.unwrap();
+    let (last, others) = rows.split_last().unwrap();
+    assert_eq!(others.len() + 1, QUEUE_MESSAGES_PER_SENDER_MAX);
+    assert_eq!((others.last().unwrap().key, last.key), (key(4_000_000_000), key(4_000_000_001)));
+    assert_eq!(store.enqueue_all(Vec::new(), NOW).await.unwrap(), []);
+}
+
 // T67: whoever floods fills his share, not the queue.
 async fn t67_one_sender_fills_no_more_than_his_share_of_a_queue(store: &impl Store) {
     let mut pending = Vec::new();
@@ -260,6 +284,7 @@ on_every_store!(
     open_requests_are_bounded,
     requests_to_one_account_are_bounded,
     a_queue_keeps_its_order_and_takes_nothing_twice,
+    of_a_run_nothing_is_put_in_behind_what_finds_no_room,
     what_was_received_waits_no_more_and_its_sender_learns_it,
     that_a_message_waits_is_not_told_by_a_synchronisation,
     what_waits_too_long_expires_and_is_forgotten_later,

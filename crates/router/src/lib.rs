@@ -83,14 +83,25 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Change>, StoreError>> + Send;
 
-    /// Puts a message at the end of a device's queue. Repeating it changes nothing.
+    /// Puts messages at the end of their devices' queues, in one transaction, and says for each what became of it: of those of
+    /// one sender for one device, none is put in behind one that finds the queue full. Repeating it changes nothing.
     ///
     /// The order of calls is the order of the queue, even before the futures are polled.
+    fn enqueue_all(
+        &self,
+        entries: Vec<Entry>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Enqueued>, StoreError>> + Send + 'static;
+
+    /// The same with a single one.
     fn enqueue(
         &self,
         entry: Entry,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Enqueued, StoreError>> + Send + 'static;
+    ) -> impl Future<Output = Result<Enqueued, StoreError>> + Send + 'static {
+        let queued = self.enqueue_all(vec![entry], now);
+        async move { Ok(queued.await?.pop().unwrap_or(Enqueued::Full)) }
+    }
 
     /// At most `limit` messages that wait for `device` behind `after`, in the order of the queue.
     fn waiting(

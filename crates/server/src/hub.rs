@@ -164,7 +164,7 @@ impl<P: Parts> Hub<P> {
             Effect::Close { link } => self.links.close(link),
             Effect::Level { link } => self.links.push(link, self.push_frame(Opcode::LEVEL, &proto::Empty {})),
             Effect::Answer { reply, recipient, outcome } => self.answer(&reply, recipient, outcome, now),
-            Effect::Park(parcel) => self.park(&parcel, now),
+            Effect::Park(parcels) => self.park(&parcels, now),
             Effect::Fetch { device, link, after } => self.fetch(device, link, after),
             Effect::Receive { device, receipts } => self.receive(device, receipts, now),
             Effect::Discard { device, messages } => self.discard(device, &messages),

@@ -6,13 +6,14 @@
 
 use std::sync::Arc;
 
-use futures_util::future::Either;
+use futures_util::future::{BoxFuture, Either, try_join_all};
+use futures_util::{FutureExt as _, TryFutureExt as _};
 use tacite_depot::{BodyName, Store as _};
 use tacite_model::Timestamp;
 use tacite_model::limits::{SYNC_PAGE_ROWS_MAX, UNACKNOWLEDGED_MAX, UPLOAD_PERMIT_MS};
 use tacite_router::delivery::{Fetched, Input, LinkId, Parcel};
 use tacite_router::{DeviceKey, Enqueued, Entry, MessageKey, Receipt, Store as _, StoreError, Waiting};
-use tacite_wire::{Frame, Opcode, proto};
+use tacite_wire::{Code, Frame, Opcode, proto};
 
 use crate::hub::{Hub, Parts};
 use crate::refusal::store_code;
@@ -34,15 +35,51 @@ impl<P: Parts> Hub<P> {
         self.depot.announce(self.name(key, recipient), held_until, self.kept_until(now))
     }
 
-    /// Makes a message durable. The first write is queued before this returns, so queue order is call order.
-    pub(crate) fn park(self: &Arc<Self>, parcel: &Parcel, now: Timestamp) {
+    /// Makes messages of one sender for one device durable. The first writes are queued before this returns, so queue order is
+    /// call order.
+    pub(crate) fn park(self: &Arc<Self>, parcels: &[Parcel], now: Timestamp) {
+        let Some(first) = parcels.first() else { return };
+        let (recipient, sender) = (first.recipient, first.sender());
+        let keys: Vec<MessageKey> = parcels.iter().map(|parcel| parcel.key).collect();
+        let (bodies, entries): (Vec<_>, Vec<Entry>) = parcels.iter().map(|parcel| self.keep(parcel)).unzip();
+        let bodies = try_join_all(bodies);
+        let hub = Arc::clone(self);
+        let written = if self.is_split() {
+            // One after the other: a message whose body is not there would come to its recipient without one.
+            Either::Left(async move {
+                bodies.await?;
+                hub.router.enqueue_all(entries, now).await
+            })
+        } else {
+            let queued = self.router.enqueue_all(entries, now);
+            Either::Right(async move {
+                let (bodies, queued) = tokio::join!(bodies, queued);
+                bodies.and(queued)
+            })
+        };
+        let hub = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let written = written.await.map_err(|error| store_code(&error));
+            let outcomes: Vec<_> = match written {
+                Ok(queued) => keys.into_iter().zip(queued.into_iter().map(Ok)).collect(),
+                Err(code) => keys.into_iter().map(|key| (key, Err(code))).collect(),
+            };
+            hub.delete_needless(recipient, &outcomes).await;
+            hub.deliver(Input::Parked { recipient, sender, outcomes });
+        });
+    }
+
+    /// Begins to keep the body of a message that must wait; with the place in the queue that it is to have.
+    fn keep(&self, parcel: &Parcel) -> (BoxFuture<'static, Result<(), StoreError>>, Entry) {
         let Parcel { key, recipient, .. } = *parcel;
-        let sender = parcel.sender();
         let envelope: proto::Envelope =
             parcel.frame.read().expect("the handler has read it before, and a frame does not change");
-        let is_split = self.is_split();
-        let name = self.name(&key, &recipient);
-        let kept_until = self.kept_until(parcel.taken_at);
+        let (name, kept_until) = (self.name(&key, &recipient), self.kept_until(parcel.taken_at));
+        let body = if self.is_split() {
+            self.depot.settle(name, kept_until).boxed()
+        } else {
+            self.depot.put_body(name, envelope.sealed, kept_until).map_ok(drop).boxed()
+        };
         let entry = Entry {
             key,
             sender_device: parcel.sender_device,
@@ -52,38 +89,22 @@ impl<P: Parts> Hub<P> {
             session_id: parcel.session_id,
             taken_at: parcel.taken_at,
         };
-        let hub = Arc::clone(self);
-        let written = if is_split {
-            let body = self.depot.settle(name, kept_until);
-            let hub = Arc::clone(self);
-            // One after the other: a message whose body is not there would come to its recipient without one.
-            Either::Left(async move {
-                body.await?;
-                hub.router.enqueue(entry, now).await
-            })
-        } else {
-            let body = self.depot.put_body(name, envelope.sealed, kept_until);
-            let queued = self.router.enqueue(entry, now);
-            Either::Right(async move {
-                let (body, queued) = tokio::join!(body, queued);
-                body.and(queued)
-            })
+        (body, entry)
+    }
+
+    /// What does not wait needs no body. (If queueing failed, the sender tries again and the body serves then; so it does in
+    /// split mode if the queue is full.)
+    async fn delete_needless(&self, recipient: DeviceKey, outcomes: &[(MessageKey, Result<Enqueued, Code>)]) {
+        let is_needless = |outcome: &Result<Enqueued, Code>| match outcome {
+            Ok(Enqueued::Waiting) | Err(_) => false,
+            Ok(Enqueued::Full) => !self.is_split(),
+            Ok(Enqueued::Settled(..) | Enqueued::IdInUse) => true,
         };
-        self.tasks.spawn(async move {
-            let written = written.await;
-            // What does not wait needs no body. (If queueing failed, the sender tries again and the body serves then; so it
-            // does in split mode if the queue is full.)
-            let is_needless = match &written {
-                Ok(Enqueued::Waiting) | Err(_) => false,
-                Ok(Enqueued::Full) => !is_split,
-                Ok(Enqueued::Settled(..) | Enqueued::IdInUse) => true,
-            };
-            if is_needless {
-                let _ = hub.depot.delete_bodies(vec![name]).await;
-            }
-            let outcome = written.map_err(|error| store_code(&error));
-            hub.deliver(Input::Parked { recipient, sender, key, outcome });
-        });
+        let needless = outcomes.iter().filter(|(_, outcome)| is_needless(outcome));
+        let names: Vec<BodyName> = needless.map(|(key, _)| self.name(key, &recipient)).collect();
+        if !names.is_empty() {
+            let _ = self.depot.delete_bodies(names).await;
+        }
     }
 
     pub(crate) fn fetch(self: &Arc<Self>, device: DeviceKey, link: LinkId, after: u64) {

@@ -35,8 +35,8 @@ pub struct OfflineSend {
     /// How many people send.
     #[arg(long, default_value_t = 50)]
     pub senders: u32,
-    /// How many messages of a sender may wait to be accepted.
-    #[arg(long, default_value_t = 8)]
+    /// How many messages of a sender may wait to be accepted: as many as Tacite's client has under way.
+    #[arg(long, default_value_t = 64)]
     pub window: u32,
     /// Kill the server (SIGKILL) this many seconds after it accepted the last message.
     #[arg(long, value_name = "SECONDS")]

@@ -180,39 +180,64 @@ impl Lane {
         &mut self,
         context: &Context,
         sender: DeviceKey,
-        key: MessageKey,
-        outcome: Result<Enqueued, Code>,
+        outcomes: Vec<(MessageKey, Result<Enqueued, Code>)>,
         effects: &mut Vec<Effect>,
     ) {
         if let Phase::Draining { fetching, .. } = self.phase {
             self.reading.was_missed |= fetching;
             self.reading.is_stale |= self.reading.has_gap;
         }
-        if let Some(Parked { parcel, receipt }) = self.parking.finish(sender, key) {
-            let receipt = receipt.map(|receipt| self.record(context, receipt, effects));
-            match outcome {
-                Ok(Enqueued::Waiting) => {
-                    let outcome = Outcome::Reached(MessageStatusState::Sent, None);
-                    effects.push(context.answer(parcel.reply, outcome));
-                }
-                Ok(Enqueued::Settled(state, proof)) => {
-                    effects.push(context.answer(parcel.reply, Outcome::Reached(state, proof)));
-                }
-                // The device has it all the same.
-                Ok(Enqueued::Full) | Err(_) if receipt.is_some() => {
-                    effects.extend(
-                        receipt.and_then(|receipt| self.tell_received(context, parcel.reply, &receipt)),
-                    );
-                }
-                Ok(Enqueued::Full) => self.refuse_with_rest(context, &parcel, Code::QUEUE_FULL, effects),
-                Ok(Enqueued::IdInUse) => self.refuse_with_rest(context, &parcel, Code::ID_IN_USE, effects),
-                Err(code) => self.refuse_with_rest(context, &parcel, code, effects),
-            }
-            if let Some(next) = self.parking.next_of(sender) {
-                effects.push(Effect::Park(Box::new(next.clone())));
+        let mut refusal = None;
+        for (key, outcome) in outcomes {
+            if let Some(parked) = self.parking.finish(sender, key) {
+                let code = self.parked_one(context, parked, outcome, effects);
+                refusal = refusal.or(code.filter(|code| code.is_retryable()));
             }
         }
+        // What may come again is not to come behind those that wait behind it.
+        if let Some(code) = refusal {
+            for behind in self.parking.take_rest(sender) {
+                self.refuse(context, &behind, code, effects);
+            }
+        }
+        self.park_next(sender, effects);
         self.advance(context, effects);
+    }
+
+    /// Answers the sender of a message that was under way to the disk; with what code, if it is refused.
+    fn parked_one(
+        &mut self,
+        context: &Context,
+        Parked { parcel, receipt }: Parked,
+        outcome: Result<Enqueued, Code>,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Code> {
+        let receipt = receipt.map(|receipt| self.record(context, receipt, effects));
+        let code = match outcome {
+            Ok(Enqueued::Waiting) => {
+                let outcome = Outcome::Reached(MessageStatusState::Sent, None);
+                effects.push(context.answer(parcel.reply, outcome));
+                return None;
+            }
+            Ok(Enqueued::Settled(state, proof)) => {
+                effects.push(context.answer(parcel.reply, Outcome::Reached(state, proof)));
+                return None;
+            }
+            Ok(Enqueued::Full) => Code::QUEUE_FULL,
+            Ok(Enqueued::IdInUse) => Code::ID_IN_USE,
+            Err(code) => code,
+        };
+        match receipt {
+            // The device has it all the same.
+            Some(receipt) if code != Code::ID_IN_USE => {
+                effects.extend(self.tell_received(context, parcel.reply, &receipt));
+                None
+            }
+            _ => {
+                self.refuse(context, &parcel, code, effects);
+                Some(code)
+            }
+        }
     }
 
     /// What is not on its way to the device is passed over: nobody may keep the store busy with what does not concern it.
@@ -388,32 +413,30 @@ impl Lane {
         effects.push(context.answer(parcel.reply, Outcome::Refused(code)));
     }
 
-    /// Refuses a message, and if it may come again also those of its sender that wait behind it.
-    fn refuse_with_rest(
-        &mut self,
-        context: &Context,
-        parcel: &Parcel,
-        code: Code,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.refuse(context, parcel, code, effects);
-        if code.is_retryable() {
-            for behind in self.parking.take_rest(parcel.sender()) {
-                self.refuse(context, &behind, code, effects);
-            }
-        }
-    }
-
     fn park_relayed(&mut self, effects: &mut Vec<Effect>) {
+        let mut senders = Vec::new();
         while let Some(parcel) = self.relayed.pop_front() {
             self.late.insert(parcel.key);
-            self.park(parcel, effects);
+            if !senders.contains(&parcel.sender()) {
+                senders.push(parcel.sender());
+            }
+            self.parking.add(parcel);
+        }
+        for sender in senders {
+            self.park_next(sender, effects);
         }
     }
 
     fn park(&mut self, parcel: Parcel, effects: &mut Vec<Effect>) {
-        if let Some(first) = self.parking.add(parcel) {
-            effects.push(Effect::Park(Box::new(first)));
+        let sender = parcel.sender();
+        self.parking.add(parcel);
+        self.park_next(sender, effects);
+    }
+
+    fn park_next(&mut self, sender: DeviceKey, effects: &mut Vec<Effect>) {
+        let run = self.parking.next_run(sender);
+        if !run.is_empty() {
+            effects.push(Effect::Park(run));
         }
     }
 }

@@ -127,10 +127,9 @@ pub enum Input {
         recipient: DeviceKey,
         /// Of which.
         sender: DeviceKey,
-        /// The message.
-        key: MessageKey,
-        /// What became of it: in the queue, or why not.
-        outcome: Result<Enqueued, Code>,
+        /// The messages, in their order, and what became of each: in the queue, or why not. What follows one that may come
+        /// again is not in the queue either.
+        outcomes: Vec<(MessageKey, Result<Enqueued, Code>)>,
     },
     /// The device of a link has stored these messages.
     Acknowledge {
@@ -186,9 +185,10 @@ pub enum Effect {
         /// What has become of it.
         outcome: Outcome,
     },
-    /// Make a message durable: body and queue entry, queued for writing before the next input is handed in. (An entry
-    /// whose body may fail to come is written behind it.)
-    Park(Box<Parcel>),
+    /// Make messages of one sender for one device durable, in this order, all or up to some place: bodies and queue entries,
+    /// queued for writing before the next input is handed in. (Entries whose bodies may fail to come are written behind
+    /// them.)
+    Park(Vec<Parcel>),
     /// Read what waits for a device.
     Fetch {
         /// Which device.
@@ -296,9 +296,7 @@ impl Delivery {
                 self.away.link_down(link);
             }
             Input::Submit(parcel) => lane.submit(&context, *parcel, effects),
-            Input::Parked { sender, key, outcome, .. } => {
-                lane.parked(&context, sender, key, outcome, effects);
-            }
+            Input::Parked { sender, outcomes, .. } => lane.parked(&context, sender, outcomes, effects),
             Input::Acknowledge { receipts, .. } => lane.acknowledge(&context, receipts, effects),
             Input::Settled { failed, .. } => lane.settled(&context, failed, effects),
             Input::Fetched { link, messages, .. } => lane.fetched(&context, link, messages, effects),

@@ -83,7 +83,12 @@ impl Bench {
     }
 
     fn parked_as(&mut self, number: u8, outcome: Result<Enqueued, Code>) -> Vec<Effect> {
-        self.at(1000, Input::Parked { recipient: BOB, sender: ALICE, key: key(number), outcome })
+        self.at(1000, of_alice(vec![(key(number), outcome)]))
+    }
+
+    fn all_parked(&mut self, numbers: &[u8]) -> Vec<Effect> {
+        let outcomes = numbers.iter().map(|number| (key(*number), Ok(Enqueued::Waiting)));
+        self.at(1000, of_alice(outcomes.collect()))
     }
 
     fn fetched(&mut self, link: LinkId, numbers: &[u8]) -> Vec<Effect> {
@@ -139,7 +144,15 @@ fn push(link: LinkId, number: u8) -> Effect {
 }
 
 fn park(number: u8) -> Effect {
-    Effect::Park(Box::new(parcel(number)))
+    park_all(&[number])
+}
+
+fn park_all(numbers: &[u8]) -> Effect {
+    Effect::Park(numbers.iter().copied().map(parcel).collect())
+}
+
+fn of_alice(outcomes: Vec<(MessageKey, Result<Enqueued, Code>)>) -> Input {
+    Input::Parked { recipient: BOB, sender: ALICE, outcomes }
 }
 
 fn fetch(link: LinkId, after: u64) -> Effect {
@@ -168,9 +181,10 @@ fn a_link_that_dies_has_its_unacknowledged_messages_parked_in_order() {
     bench.submit(2);
     bench.submit(3);
     bench.acknowledge(&[2]);
-    assert_eq!(bench.down(BOB_LINK), [park(1)]);
-    assert_eq!(bench.parked(1), [answer(1, SENT), park(3)], "one of a sender at a time");
-    assert_eq!(bench.parked(3), [answer(3, SENT)]);
+    assert_eq!(bench.down(BOB_LINK), [park_all(&[1, 3])]);
+    assert_eq!(bench.submit(4), [answer(4, Outcome::Taken)], "one run of a sender at a time");
+    assert_eq!(bench.all_parked(&[1, 3]), [answer(1, SENT), answer(3, SENT), park(4)]);
+    assert_eq!(bench.parked(4), [answer(4, SENT)]);
 }
 
 #[test]
@@ -179,11 +193,11 @@ fn a_device_that_does_not_acknowledge_in_time_gets_its_messages_from_the_store()
     bench.submit(1);
     bench.submit(2);
     assert_eq!(bench.at(1000 + ACKNOWLEDGE_MS_MAX - 1, Input::Tick), []);
-    assert_eq!(bench.at(1000 + ACKNOWLEDGE_MS_MAX, Input::Tick), [park(1)]);
+    assert_eq!(bench.at(1000 + ACKNOWLEDGE_MS_MAX, Input::Tick), [park_all(&[1, 2])]);
     // What comes meanwhile does not overtake.
     assert_eq!(bench.submit(3), [answer(3, Outcome::Taken)]);
-    assert_eq!(bench.parked(1), [answer(1, SENT), park(2), fetch(BOB_LINK, 0)]);
-    assert_eq!(bench.parked(2), [answer(2, SENT), park(3)]);
+    let parked = bench.all_parked(&[1, 2]);
+    assert_eq!(parked, [answer(1, SENT), answer(2, SENT), park(3), fetch(BOB_LINK, 0)]);
     assert_eq!(bench.parked(3), [answer(3, SENT)]);
     assert_eq!(bench.fetched(BOB_LINK, &[1, 2, 3]), [1, 2, 3].map(|number| push(BOB_LINK, number)));
 }
@@ -275,13 +289,15 @@ fn the_window_is_bounded_and_the_rest_waits_in_the_store() {
         let number = u8::try_from(number).unwrap();
         assert_eq!(bench.submit(number)[1], push(BOB_LINK, number));
     }
-    assert_eq!(bench.submit(200), [answer(200, Outcome::Taken), park(0)]);
+    let all: Vec<u8> = (0..u8::try_from(UNACKNOWLEDGED_MAX).unwrap()).chain([200]).collect();
+    let runs: Vec<&[u8]> = all.chunks(parking::RUN_MAX).collect();
+    assert_eq!(bench.submit(200), [answer(200, Outcome::Taken), park_all(runs[0])]);
     assert_eq!(bench.down(BOB_LINK), [], "all of it is on its way to the disk already");
-    let relayed = 0..u8::try_from(UNACKNOWLEDGED_MAX).unwrap();
-    for (number, next) in relayed.clone().zip(relayed.skip(1).chain([200])) {
-        assert_eq!(bench.parked(number), [answer(number, SENT), park(next)], "in the order of sending");
+    for (at, run) in runs.iter().enumerate() {
+        let told = run.iter().map(|number| answer(*number, SENT));
+        let next = runs.get(at + 1).map(|next| park_all(next));
+        assert_eq!(bench.all_parked(run), told.chain(next).collect::<Vec<_>>(), "in the order of sending");
     }
-    assert_eq!(bench.parked(200), [answer(200, SENT)]);
 }
 
 // C5: what is parked and durable between a read of the queue and its answer was not read.
@@ -431,11 +447,14 @@ fn t44_a_silent_acknowledgement_tells_no_more_than_sent() {
 #[test]
 fn what_is_acknowledged_before_it_goes_to_the_disk_does_not_go_there() {
     let mut bench = Bench::with_bob_live();
-    bench.submit(1);
-    bench.submit(2);
-    assert_eq!(bench.at(1000 + ACKNOWLEDGE_MS_MAX, Input::Tick), [park(1)]);
-    assert_eq!(bench.acknowledge(&[2]), [received(2), fetch(BOB_LINK, 0)]);
-    assert_eq!(bench.parked(1), [answer(1, SENT)]);
+    for number in 1..=17 {
+        bench.submit(number);
+    }
+    let run: Vec<u8> = (1..=16).collect();
+    assert_eq!(bench.at(1000 + ACKNOWLEDGE_MS_MAX, Input::Tick), [park_all(&run)]);
+    assert_eq!(bench.acknowledge(&[17]), [received(17), fetch(BOB_LINK, 0)]);
+    let told: Vec<Effect> = run.iter().map(|number| answer(*number, SENT)).collect();
+    assert_eq!(bench.all_parked(&run), told);
 }
 
 // E3 split: the body was stored before; once the device has it, it goes.

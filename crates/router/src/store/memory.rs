@@ -323,12 +323,12 @@ impl Store for MemoryStore {
         })))
     }
 
-    fn enqueue(
+    fn enqueue_all(
         &self,
-        entry: Entry,
+        entries: Vec<Entry>,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Enqueued, StoreError>> + Send + 'static {
-        ready(Ok(self.with(|tables| tables.enqueue(&entry, now))))
+    ) -> impl Future<Output = Result<Vec<Enqueued>, StoreError>> + Send + 'static {
+        ready(Ok(self.with(|tables| entries.iter().map(|entry| tables.enqueue(entry, now)).collect())))
     }
 
     fn waiting(

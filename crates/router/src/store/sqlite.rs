@@ -220,23 +220,26 @@ impl Store for SqliteStore {
         })
     }
 
-    fn enqueue(
+    fn enqueue_all(
         &self,
-        entry: Entry,
+        entries: Vec<Entry>,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Enqueued, StoreError>> + Send + 'static {
+    ) -> impl Future<Output = Result<Vec<Enqueued>, StoreError>> + Send + 'static {
         let (sequence, counts) = (Arc::clone(&self.sequence), self.counts.clone());
         self.database.write_checked(move |connection| {
-            let (device, sender) = (entry.recipient, entry.key.sender_id);
-            if counts::see(&counts, connection, |tally| tally.is_full(device, sender))? {
-                return Ok(rows::already(connection, &entry)?.unwrap_or(Enqueued::Full));
-            }
-            let (position, updated_at) = (sequence.position(), sequence.updated_at(now));
-            if !rows::insert_message(connection, &entry, position, updated_at)? {
-                return Ok(rows::already(connection, &entry)?.unwrap_or(Enqueued::IdInUse));
-            }
-            counts.update(|tally| tally.added(device, sender, updated_at));
-            Ok(Enqueued::Waiting)
+            let enqueue = |entry: &Entry| {
+                let (device, sender) = (entry.recipient, entry.key.sender_id);
+                if counts::see(&counts, connection, |tally| tally.is_full(device, sender))? {
+                    return Ok(rows::already(connection, entry)?.unwrap_or(Enqueued::Full));
+                }
+                let (position, updated_at) = (sequence.position(), sequence.updated_at(now));
+                if !rows::insert_message(connection, entry, position, updated_at)? {
+                    return Ok(rows::already(connection, entry)?.unwrap_or(Enqueued::IdInUse));
+                }
+                counts.update(|tally| tally.added(device, sender, updated_at));
+                Ok(Enqueued::Waiting)
+            };
+            entries.iter().map(enqueue).collect()
         })
     }
 

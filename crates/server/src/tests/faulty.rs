@@ -87,16 +87,17 @@ impl Store for FaultyRouter {
         self.store.changes_since(account, since, limit)
     }
 
-    fn enqueue(
+    fn enqueue_all(
         &self,
-        entry: Entry,
+        entries: Vec<Entry>,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Enqueued, StoreError>> + Send + 'static {
+    ) -> impl Future<Output = Result<Vec<Enqueued>, StoreError>> + Send + 'static {
         let spoilt = self.next_enqueue.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let queued = spoilt.is_none().then(|| self.store.enqueue(entry, now));
+        let count = entries.len();
+        let queued = spoilt.is_none().then(|| self.store.enqueue_all(entries, now));
         async move {
             match (spoilt, queued) {
-                (Some(outcome), _) => outcome,
+                (Some(outcome), _) => outcome.map(|outcome| vec![outcome; count]),
                 (None, Some(queued)) => queued.await,
                 (None, None) => Err(StoreError::Closed),
             }

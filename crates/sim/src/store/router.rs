@@ -66,14 +66,20 @@ impl<S: Store> Store for Slow<S> {
         self.read(async |store| store.changes_since(account, since, limit).await).await
     }
 
-    fn enqueue(
+    fn enqueue_all(
         &self,
-        entry: Entry,
+        entries: Vec<Entry>,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Enqueued, StoreError>> + Send + 'static {
-        let is_planted = self.is_planted(Plant::AcknowledgeBeforeDurable);
-        let written = self.write(async move |store| store.enqueue(entry, now).await);
-        async move { if is_planted { Ok(Enqueued::Waiting) } else { written.await } }
+    ) -> impl Future<Output = Result<Vec<Enqueued>, StoreError>> + Send + 'static {
+        let planted =
+            self.is_planted(Plant::AcknowledgeBeforeDurable).then(|| vec![Enqueued::Waiting; entries.len()]);
+        let written = self.write(async move |store| store.enqueue_all(entries, now).await);
+        async move {
+            match planted {
+                Some(planted) => Ok(planted),
+                None => written.await,
+            }
+        }
     }
 
     async fn waiting(&self, device: DeviceKey, after: u64, limit: usize) -> Result<Vec<Waiting>, StoreError> {

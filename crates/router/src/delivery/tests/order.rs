@@ -35,7 +35,7 @@ struct Row {
 }
 
 enum Write {
-    Park(Parcel),
+    Park(Vec<Parcel>),
     Receive(Vec<Receipt>),
 }
 
@@ -139,7 +139,7 @@ impl Schedule {
                     to.answers.push_back((number, outcome));
                 }
             }
-            Effect::Park(parcel) => self.writes.push_back(Write::Park(*parcel)),
+            Effect::Park(parcels) => self.writes.push_back(Write::Park(parcels)),
             Effect::Receive { receipts, .. } => self.writes.push_back(Write::Receive(receipts)),
             Effect::Fetch { link, after, .. } => self.reads.push((link, after)),
             _ => {}
@@ -193,15 +193,22 @@ impl Schedule {
     /// The store does the next write; it may fail, or lose the body and keep the row.
     fn write(&mut self, choice: usize) {
         match self.writes.pop_front() {
-            Some(Write::Park(parcel)) => {
-                let fate = if self.faults { choice / 2 % 4 } else { 0 };
-                let outcome = match fate {
-                    0 | 1 => Ok(self.enqueue(parcel.key, true)),
-                    2 => self.enqueue_without_body(parcel.key),
-                    _ => Err(Code::STORAGE_FULL),
-                };
-                let (key, sender) = (parcel.key, parcel.sender());
-                self.reports.push(Input::Parked { recipient: BOB, sender, key, outcome });
+            Some(Write::Park(parcels)) => {
+                let fate = if self.faults { choice / 2 % 5 } else { 0 };
+                // So many find room.
+                let room = if fate == 4 { choice / 10 % (parcels.len() + 1) } else { parcels.len() };
+                let sender = parcels[0].sender();
+                let mut outcomes = Vec::new();
+                for (at, Parcel { key, .. }) in parcels.into_iter().enumerate() {
+                    let outcome = match fate {
+                        2 => self.enqueue_without_body(key),
+                        3 => Err(Code::STORAGE_FULL),
+                        _ if at < room => Ok(self.enqueue(key, true)),
+                        _ => Ok(Enqueued::Full),
+                    };
+                    outcomes.push((key, outcome));
+                }
+                self.reports.push(Input::Parked { recipient: BOB, sender, outcomes });
             }
             Some(Write::Receive(receipts)) => {
                 for receipt in receipts {
@@ -386,13 +393,24 @@ proptest! {
 // what follows it goes on: a second try would store what nobody waits for.
 #[test]
 fn what_is_acknowledged_on_its_way_to_the_disk_is_received_though_the_disk_refuses_it() {
-    for outcome in [Err(Code::UNAVAILABLE), Ok(Enqueued::Full)] {
+    for (outcome, code) in
+        [(Err(Code::UNAVAILABLE), Code::UNAVAILABLE), (Ok(Enqueued::Full), Code::QUEUE_FULL)]
+    {
         let mut bench = Bench::with_bob_live();
         bench.submit(1);
-        bench.submit(2);
         assert_eq!(bench.at(1000 + ACKNOWLEDGE_MS_MAX, Input::Tick), [park(1)]);
+        assert_eq!(bench.submit(2), [answer(2, Outcome::Taken)]);
         assert_eq!(bench.acknowledge(&[1]), []);
         assert_eq!(bench.parked_as(1, outcome), [receive(&[1]), received(1), park(2)]);
         assert_eq!(bench.parked(2), [answer(2, SENT)]);
+
+        let mut bench = Bench::with_bob_live();
+        bench.submit(1);
+        bench.submit(2);
+        assert_eq!(bench.at(1000 + ACKNOWLEDGE_MS_MAX, Input::Tick), [park_all(&[1, 2])]);
+        assert_eq!(bench.acknowledge(&[1]), []);
+        let outcomes = of_alice(vec![(key(1), outcome), (key(2), outcome)]);
+        let told = [receive(&[1]), received(1), refused(2, code)];
+        assert_eq!(bench.at(1000, outcomes), told, "of a run too");
     }
 }

@@ -35,6 +35,23 @@ fn what_waits_behind_a_message_that_could_not_be_stored_is_refused_with_it() {
 }
 
 #[test]
+fn of_a_run_what_finds_no_room_is_refused_and_what_waits_behind_it() {
+    let mut bench = Bench::default();
+    for number in 1..=4 {
+        bench.submit(number);
+    }
+    assert_eq!(bench.parked(1), [answer(1, SENT), park_all(&[2, 3, 4])]);
+    bench.submit(5);
+    let outcomes =
+        vec![(key(2), Ok(Enqueued::Waiting)), (key(3), Ok(Enqueued::Full)), (key(4), Ok(Enqueued::Full))];
+    let code = Code::QUEUE_FULL;
+    let told = [answer(2, SENT), refused(3, code), refused(4, code), refused(5, code)];
+    assert_eq!(bench.at(1000, of_alice(outcomes)), told);
+    assert_eq!(bench.submit(4), [refused(4, code)]);
+    assert_eq!(bench.submit(3), [answer(3, Outcome::Taken), park(3)]);
+}
+
+#[test]
 fn others_are_not_refused_with_a_sender() {
     let mut bench = Bench::default();
     bench.submit(1);
@@ -42,7 +59,7 @@ fn others_are_not_refused_with_a_sender() {
     let carol = AccountId::from_bytes([0xCA; 16]);
     let from_carol = Parcel { key: MessageKey { sender_id: carol, ..key(2) }, ..parcel(2) };
     let effects = bench.at(1000, Input::Submit(Box::new(from_carol.clone())));
-    assert_eq!(effects, [answer(2, Outcome::Taken), Effect::Park(Box::new(from_carol))]);
+    assert_eq!(effects, [answer(2, Outcome::Taken), Effect::Park(vec![from_carol])]);
 }
 
 // A sender gives such a message up: nothing could lift the refusal.
@@ -109,7 +126,7 @@ fn a_refusal_ends_with_the_link_of_the_sender() {
 }
 
 fn park_from(number: u8, link: LinkId) -> Effect {
-    Effect::Park(Box::new(Parcel { reply: Reply { link, ..reply(number) }, ..parcel(number) }))
+    Effect::Park(vec![Parcel { reply: Reply { link, ..reply(number) }, ..parcel(number) }])
 }
 
 // Found by the simulation (15075194). On a new link a sender begins with the oldest; the server may hold them in another order, as what
@@ -169,8 +186,8 @@ fn of_so_many_senders_a_refusal_is_remembered_and_of_no_more() {
         let parcel = from(number);
         let (sender, key) = (parcel.sender(), parcel.key);
         bench.at(1000, Input::Submit(Box::new(parcel)));
-        let outcome = Err(Code::STORAGE_FULL);
-        bench.at(1000, Input::Parked { recipient: BOB, sender, key, outcome });
+        let outcomes = vec![(key, Err(Code::STORAGE_FULL))];
+        bench.at(1000, Input::Parked { recipient: BOB, sender, outcomes });
     }
     let mut second_of = |number: usize| {
         let second =
