@@ -1,6 +1,8 @@
 //! Processor time and memory of process trees, from what the kernel tells in `/proc` (proc(5)).
 //!
-//! Invariant: a server's children count as the server; what nobody here used was used by others.
+//! Invariants: a server's children count as the server; what nobody here used was used by others. What all processors spent
+//! is told by how long they were idle: that the kernel measures, while it only samples who worked, at each tick, and who sleeps
+//! by a timer is seen too often or never.
 
 use std::collections::HashMap;
 use std::fs;
@@ -23,10 +25,11 @@ pub struct Usage {
     at: Instant,
     server_us: f64,
     generator_us: f64,
-    /// What the machine's processors spent on anything.
-    busy_us: f64,
+    /// How long the machine's processors had nothing to do.
+    idle_us: f64,
     /// What the host took from them.
     steal_us: f64,
+    processors: f64,
 }
 
 /// What was used between two moments.
@@ -64,13 +67,15 @@ impl ServerProcesses {
         let server_us = self.tree()?.into_keys().map(cpu_us).sum();
         let generator_us = cpu_us(Pid::this().as_raw());
         let stat = fs::read_to_string("/proc/stat").context("reading /proc/stat")?;
-        let (busy, steal) = machine_ticks(&stat).context("/proc/stat is not as expected")?;
+        let Machine { processors, idle, steal } =
+            Machine::read(&stat).context("/proc/stat is not as expected")?;
         Ok(Usage {
             at: Instant::now(),
             server_us,
             generator_us,
-            busy_us: busy * tick_us,
+            idle_us: idle * tick_us,
             steal_us: steal * tick_us,
+            processors,
         })
     }
 
@@ -121,13 +126,15 @@ impl Usage {
         let share = |us: f64| us / 1e6 / seconds;
         let server_us = self.server_us - start.server_us;
         let generator_us = self.generator_us - start.generator_us;
+        let steal_us = self.steal_us - start.steal_us;
+        let busy_us = self.processors * seconds * 1e6 - (self.idle_us - start.idle_us) - steal_us;
         Spent {
             seconds,
             server_us,
             server_cpu: share(server_us),
             generator_cpu: share(generator_us),
-            other_cpu: share(self.busy_us - start.busy_us - server_us - generator_us),
-            steal: share(self.steal_us - start.steal_us),
+            other_cpu: share(busy_us - server_us - generator_us),
+            steal: share(steal_us),
         }
     }
 }
@@ -161,13 +168,28 @@ fn cpu_us(process: i32) -> f64 {
     time.map_or(0.0, |time| std::time::Duration::from(time).as_secs_f64() * 1e6)
 }
 
-/// What all processors spent on anything, and what the host took, in ticks: the first line of `/proc/stat`.
-fn machine_ticks(stat: &str) -> Option<(f64, f64)> {
-    let ticks: Vec<f64> =
-        stat.lines().next()?.split_whitespace().skip(1).map_while(|ticks| ticks.parse().ok()).collect();
-    // user, nice, system, idle, waiting, interrupts, soft interrupts, steal
-    let [user, nice, system, _, _, interrupts, soft_interrupts, steal, ..] = ticks[..] else { return None };
-    Some((user + nice + system + interrupts + soft_interrupts, steal))
+/// What `/proc/stat` tells of all processors together, in ticks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Machine {
+    processors: f64,
+    /// With nothing to do, or waiting for a disk.
+    idle: f64,
+    steal: f64,
+}
+
+impl Machine {
+    /// Reads `/proc/stat`: a line for all processors, then one for each.
+    fn read(stat: &str) -> Option<Self> {
+        let ticks: Vec<f64> =
+            stat.lines().next()?.split_whitespace().skip(1).map_while(|ticks| ticks.parse().ok()).collect();
+        let [_user, _nice, _system, idle, waiting, _interrupts, _soft_interrupts, steal, ..] = ticks[..]
+        else {
+            return None;
+        };
+        let of_one = stat.lines().skip(1).take_while(|line| line.starts_with("cpu"));
+        let processors = number(u64::try_from(of_one.count()).ok()?);
+        Some(Self { processors, idle: idle + waiting, steal })
+    }
 }
 
 fn sysconf_value(name: SysconfVar) -> Result<f64> {
@@ -198,21 +220,29 @@ mod tests {
 
     #[test]
     fn waiting_and_idling_are_not_work() {
-        let stat = "cpu  10 20 30 4000 500 6 7 80 9 9\ncpu0 1 1 1 1\n";
-        assert_eq!(machine_ticks(stat), Some((73.0, 80.0)));
-        assert_eq!(machine_ticks("cpu 1 2 3"), None);
+        let stat = "cpu  10 20 30 4000 500 6 7 80 9 9\ncpu0 1 1 1 1\ncpu1 1 1 1 1\nintr 1 2\n";
+        let machine = Machine { processors: 2.0, idle: 4500.0, steal: 80.0 };
+        assert_eq!(Machine::read(stat), Some(machine));
+        assert_eq!(Machine::read("cpu 1 2 3"), None);
     }
 
     #[test]
     fn what_nobody_here_used_was_used_by_others() {
-        let start =
-            Usage { at: Instant::now(), server_us: 100.0, generator_us: 50.0, busy_us: 500.0, steal_us: 0.0 };
+        let start = Usage {
+            at: Instant::now(),
+            server_us: 100.0,
+            generator_us: 50.0,
+            idle_us: 500.0,
+            steal_us: 0.0,
+            processors: 2.0,
+        };
         let end = Usage {
             at: start.at + std::time::Duration::from_secs(2),
             server_us: 1_000_100.0,
             generator_us: 500_050.0,
-            busy_us: 1_700_500.0,
+            idle_us: 2_280_500.0,
             steal_us: 20_000.0,
+            processors: 2.0,
         };
         let spent = end.minus(&start);
         let expected = Spent {
@@ -223,7 +253,8 @@ mod tests {
             other_cpu: 0.1,
             steal: 0.01,
         };
-        assert_eq!(spent, expected);
+        assert!((spent.other_cpu - expected.other_cpu).abs() < 1e-9, "{spent:?}");
+        assert_eq!(Spent { other_cpu: expected.other_cpu, ..spent }, expected);
     }
 
     #[test]

@@ -11,11 +11,14 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 
-use self::plan::Workload;
+use self::plan::{Measurement, Workload};
 use self::run::Runner;
 use crate::report::machine::Machine;
+use crate::report::statistics::{Summaries, Summary};
 use crate::report::{Measured, Report};
 
+/// How often those are run again of which every run was disturbed.
+const ROUNDS_AGAIN: u32 = 2;
 /// Peers of others, all of them.
 const ALL: &str = "all";
 
@@ -70,10 +73,31 @@ impl Measure {
                 self.keep(&mut measured, rows, "W6")?;
             }
         }
+        self.measure_again(&mut runner, &steps, &mut measured)?;
         let is_whole = measured.failures.is_empty();
         let report = Report::of(measured);
         self.publish(&report)?;
         Ok((if self.json { report.to_json()? } else { report.to_text() }, is_whole))
+    }
+
+    /// Gives those another chance that were never measured undisturbed.
+    fn measure_again(
+        &self,
+        runner: &mut Runner,
+        steps: &[(Measurement, &str)],
+        measured: &mut Measured,
+    ) -> Result<()> {
+        for again in 1..=ROUNDS_AGAIN {
+            let so_far = Summaries::of(&measured.rows);
+            for (measurement, peer) in steps {
+                if so_far.find(peer, measurement.name).is_some_and(Summary::is_disturbed) {
+                    eprintln!("[again] {} of {peer}", measurement.name);
+                    let rows = runner.measure(measurement, peer, self.repetitions + again);
+                    self.keep(measured, rows, &format!("{} of {peer}", measurement.name))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn peer_names(&self) -> Vec<String> {

@@ -113,6 +113,9 @@ const MEASUREMENTS: &[Measurement] = &[
     load!("W4/copies, window 1", W4, Copies, ["fan-out", "--copies", "--writers", "1", "--window", "1"], FEW),
     load!("W4/copies, burst", W4, Copies, ["fan-out", "--copies", "--writers", "1", "--window", "200"], FEW),
     load!("W7/log-ins", W7, Storm, ["storm"], ["--log-ins", "500"]),
+    load!("linear/people 1×", Linear, Pairs, ["pairs", "--pairs", "50", "--per-second", "500"], SHORT),
+    load!("linear/people 4×", Linear, Pairs, ["pairs", "--pairs", "200", "--per-second", "2000"], SHORT),
+    load!("linear/people 16×", Linear, Pairs, ["pairs", "--pairs", "800", "--per-second", "8000"], SHORT),
     load!("linear/pairs 1×", Linear, Pairs, ["pairs", "--window", "1", "--pairs", "50"], SHORT),
     load!("linear/pairs 4×", Linear, Pairs, ["pairs", "--window", "1", "--pairs", "200"], SHORT),
     load!("linear/pairs 16×", Linear, Pairs, ["pairs", "--window", "1", "--pairs", "800"], SHORT),
@@ -208,7 +211,7 @@ mod tests {
         assert!(all.contains(&pair("linear/pairs 16×", "tacite")));
         assert!(!all.contains(&pair("linear/pairs 16×", "nats")));
         assert!(!all.contains(&pair("W4/copies, burst", "nats")));
-        assert_eq!(all.len(), MEASUREMENTS.len() * 3 - 2 - 6 - 2);
+        assert_eq!(all.len(), MEASUREMENTS.len() * 3 - 2 - 9 - 2);
     }
 
     #[test]

@@ -10,6 +10,9 @@ use crate::row::Row;
 
 /// What others may take of one CPU before a run counts as disturbed: 5 % of the two that are used.
 const OTHERS_SHARE_MAX: f64 = 0.1;
+/// What the host may take of one CPU before the slowest hundredth of messages says more of it than of the server: messages that
+/// come at their time, whatever becomes of those before, also come while a processor stands still.
+const STEAL_SHARE_MAX: f64 = 0.01;
 /// What can be told of shares at all, in seconds of one CPU: a few ticks of the kernel.
 const OTHERS_SECONDS_MIN: f64 = 0.05;
 
@@ -70,7 +73,9 @@ impl Row {
         let figure = |name: &str| self.figures.get(name).copied();
         let others = figure("other_cpu").unwrap_or(0.0) + figure("steal").unwrap_or(0.0);
         let seconds = figure("seconds").unwrap_or(1.0);
+        let is_paced = figure("pacer_lag_us_p99").is_some();
         others * seconds > (OTHERS_SHARE_MAX * seconds).max(OTHERS_SECONDS_MIN)
+            || is_paced && figure("steal") > Some(STEAL_SHARE_MAX)
     }
 }
 
@@ -162,6 +167,15 @@ mod tests {
             assert_eq!(row("tacite", "W1/window 1", &figures).is_disturbed(), disturbed, "{figures:?}");
         }
         assert!(!row("tacite", "W6/start", &[("start_ms_p50", 5.0)]).is_disturbed());
+    }
+
+    #[test]
+    fn a_run_that_is_paced_is_disturbed_by_a_hundredth_that_the_host_takes() {
+        for (steal, disturbed) in [(0.0, false), (0.01, false), (0.011, true)] {
+            let paced = [("steal", steal), ("seconds", 6.0), ("pacer_lag_us_p99", 50.0)];
+            assert_eq!(row("tacite", "W1/2000 per second", &paced).is_disturbed(), disturbed, "{steal}");
+            assert!(!row("tacite", "W1/window 1", &paced[..2]).is_disturbed());
+        }
     }
 
     #[test]

@@ -48,8 +48,9 @@ const GROWTH: &str = "linear/";
 /// Its columns.
 pub(super) const MULTIPLES: [&str; 3] = ["1×", "4×", "16×"];
 /// Its rows for each peer: how they are called, what was measured, and the figure.
-const COSTS: [(&str, &str, &str); 2] = [
-    ("CPU µs/message, 50 pairs and more", "pairs", "cpu_us_per_message"),
+const COSTS: [(&str, &str, &str); 3] = [
+    ("CPU µs/message, 50 pairs and more, ten a second each", "people", "cpu_us_per_message"),
+    ("CPU µs/message, 50 pairs and more, at full speed", "pairs", "cpu_us_per_message"),
     ("bytes/link, 625 links and more", "links", "bytes_per_link"),
 ];
 
@@ -246,7 +247,7 @@ mod tests {
         assert_eq!(
             growth(&Summaries::of(&rows)).unwrap().rows,
             [
-                ["tacite: CPU µs/message, 50 pairs and more", "10.0", "9.50", "9.00", "0.90"],
+                ["tacite: CPU µs/message, 50 pairs and more, at full speed", "10.0", "9.50", "9.00", "0.90"],
                 ["relay-limit: bytes/link, 625 links and more", "2,000", "–", "–", "–"],
             ]
         );

@@ -55,8 +55,8 @@ pub(super) fn park(count: u32) -> Result<()> {
         let sent = sent_frame(recipient, id)?;
         let taken = machine.handle(Input::Submit(Box::new(parcel(recipient, id, &sent))));
         let key = MessageKey { sender_id: ALICE, message_id: id };
-        let outcome = Ok(Enqueued::Waiting);
-        let parked = machine.handle(Input::Parked { recipient, sender, key, outcome });
+        let outcomes = vec![(key, Ok(Enqueued::Waiting))];
+        let parked = machine.handle(Input::Parked { recipient, sender, outcomes });
         ensure!((taken, parked) == (2, 1), "a message went another way than to the store");
     }
     Ok(())
