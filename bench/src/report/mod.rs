@@ -208,8 +208,8 @@ impl Report {
             };
             let disturbed = self.disturbed_runs;
             let warning = format!(
-                "The machine was noisy: in {disturbed} of {runs} runs others took more than 5 % of the two processors, or the host more than half \
-                 a percent while messages came at their times. These runs {of_these}"
+                "The machine was noisy: in {disturbed} of {runs} runs others took more than 7.5 % of the two processors, or in \
+                 a steady run the host more than half a percent. These runs {of_these}"
             );
             warnings.push(warning);
         }
