@@ -236,7 +236,7 @@ async fn a_queue_is_bounded(store: &impl Store) {
     assert_eq!(store.enqueue(one_more, NOW).await.unwrap(), Enqueued::Waiting);
 }
 
-// C6: the last place goes to the first of a run; what is behind it is not put in, but what is in stays in.
+// C6: the last places go to the first of a run; what is behind them is not put in, but what is in stays in.
 async fn of_a_run_nothing_is_put_in_behind_what_finds_no_room(store: &impl Store) {
     let all_but_one = 1..u32::try_from(QUEUE_MESSAGES_PER_SENDER_MAX).unwrap();
     let queued = store.enqueue_all(all_but_one.map(entry).collect(), NOW).await.unwrap();

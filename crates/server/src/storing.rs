@@ -44,8 +44,9 @@ impl<P: Parts> Hub<P> {
         let (bodies, entries): (Vec<_>, Vec<Entry>) = parcels.iter().map(|parcel| self.keep(parcel)).unzip();
         let bodies = try_join_all(bodies);
         let hub = Arc::clone(self);
-        let written = if self.is_split() {
-            // One after the other: a message whose body is not there would come to its recipient without one.
+        let written = if self.is_split() || keys.len() > 1 {
+            // One after the other: of several, one without its body would be overtaken by those behind it that have theirs. In
+            // split mode a body may be lost for good, so the same goes for one alone.
             Either::Left(async move {
                 bodies.await?;
                 hub.router.enqueue_all(entries, now).await

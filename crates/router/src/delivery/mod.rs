@@ -186,8 +186,8 @@ pub enum Effect {
         outcome: Outcome,
     },
     /// Make messages of one sender for one device durable, in this order, all or up to some place: bodies and queue entries,
-    /// queued for writing before the next input is handed in. (Entries whose bodies may fail to come are written behind
-    /// them.)
+    /// queued for writing before the next input is handed in. (The entries of several, or of one whose body may be lost, are
+    /// written behind the bodies: none may wait without its body while one behind it has one.)
     Park(Vec<Parcel>),
     /// Read what waits for a device.
     Fetch {

@@ -1,11 +1,12 @@
 //! Messages over real links of a server in memory: relayed, kept, delivered, told.
 
 use tacite_depot::StoreError;
-use tacite_model::{AccountId, MessageId, Timestamp};
-use tacite_router::{Change, Cursor, Store as _};
+use tacite_model::{AccountId, DeviceId, MessageId, Timestamp};
+use tacite_router::{Change, Cursor, DeviceKey, Store as _};
 use tacite_wire::proto::{self, DeliveryState};
 use tacite_wire::{Code, Frame, Opcode};
 
+use super::faulty_depot::{SLOW, TOO_MUCH};
 use super::peer::{Peer, alice_and_bob};
 use super::{StoppedClock, World};
 use crate::company::COMPANY_FRAMES;
@@ -137,6 +138,29 @@ async fn what_follows_a_refused_message_is_refused_with_it_and_order_holds() {
     for id in [first_id, second_id] {
         assert_eq!(next_message(&mut bob).await.header.message_id, id);
     }
+}
+
+pub(super) async fn waiting_for(world: &World, account_id: AccountId) -> Vec<MessageId> {
+    let device = DeviceKey { account_id, device_id: DeviceId::FIRST };
+    let rows = world.hub.router.waiting(device, 0, 10).await.unwrap();
+    rows.iter().map(|row| row.key.message_id).collect()
+}
+
+// C6: what lies behind it would overtake it.
+#[tokio::test]
+async fn of_messages_that_are_written_together_none_waits_without_its_body() {
+    let world = World::start().await;
+    let (mut alice, mut bob) = alice_and_bob(&world).await;
+    bob.leave().await;
+    let first = send(&mut alice, bob.account_id, SLOW).await;
+    let second = send(&mut alice, bob.account_id, TOO_MUCH).await;
+    let third = send(&mut alice, bob.account_id, b"sealed").await;
+    world.slow_bodies.add_permits(1);
+    assert_eq!(state_of(&mut alice, first).await, DeliveryState::Sent);
+    for id in [second, third] {
+        assert_eq!(alice.answer_to(id).await.header.code, Code::STORAGE_FULL);
+    }
+    assert_eq!(waiting_for(&world, bob.account_id).await, [first]);
 }
 
 // Whoever sends many at once waits for no clock.

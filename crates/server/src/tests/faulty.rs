@@ -1,4 +1,4 @@
-//! A router's store that fails on demand.
+//! Stores that fail on demand: the router's here.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,15 +11,16 @@ use tacite_router::{
     Store, StoreError, Waiting,
 };
 
+use super::faulty_depot::FaultyDepot;
 use crate::hub::Parts;
 
-/// Memory, but for the router, which may fail.
+/// Memory, but what is sent may fail.
 pub(crate) struct Faulty;
 
 impl Parts for Faulty {
     type Accounts = tacite_accounts::store::MemoryStore;
     type Router = FaultyRouter;
-    type Depot = tacite_depot::store::MemoryStore;
+    type Depot = FaultyDepot;
 }
 
 /// See the module.

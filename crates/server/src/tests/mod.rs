@@ -5,6 +5,7 @@ mod blocks;
 mod contacts;
 mod delivery;
 mod faulty;
+mod faulty_depot;
 mod limits;
 mod logs;
 mod modes;
@@ -21,6 +22,7 @@ use tacite_depot::PermitKey;
 use tacite_model::Timestamp;
 use tacite_router::NamingKey;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Chance, Clock};
@@ -28,6 +30,7 @@ use crate::hub::Hub;
 use crate::settings::Policy;
 use crate::{http, listener, upkeep};
 use faulty::{Faulty, FaultyRouter};
+use faulty_depot::FaultyDepot;
 
 pub(crate) const SERVER_NAME: &str = "club";
 
@@ -35,6 +38,8 @@ pub(crate) const SERVER_NAME: &str = "club";
 pub(crate) struct World {
     pub(crate) address: std::net::SocketAddr,
     pub(crate) hub: Arc<Hub<Faulty>>,
+    /// A permit for each slow body that is to be written.
+    slow_bodies: Arc<Semaphore>,
     stop: CancellationToken,
 }
 
@@ -53,7 +58,8 @@ impl World {
         let keys = chance.with(|rng| Keys::generate(rng));
         let accounts = Accounts::new(settings, keys, tacite_accounts::store::MemoryStore::default());
         let keys = (NamingKey::new(chance.bytes()), PermitKey::new(chance.bytes()));
-        let (router, depot) = (FaultyRouter::default(), tacite_depot::store::MemoryStore::default());
+        let slow_bodies = Arc::new(Semaphore::new(0));
+        let (router, depot) = (FaultyRouter::default(), FaultyDepot::new(Arc::clone(&slow_bodies)));
         let hub = Hub::<Faulty>::new(accounts, router, depot, keys, policy, (clock, chance));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -66,7 +72,7 @@ impl World {
             stop.clone(),
         ));
         tokio::spawn(upkeep::run(Arc::clone(&hub), stop.clone()));
-        Self { address, hub, stop }
+        Self { address, hub, slow_bodies, stop }
     }
 }
 

@@ -8,7 +8,8 @@ use tacite_router::{Change, Cursor, Store as _};
 use tacite_wire::proto::{self, DeliveryMode, DeliveryState};
 use tacite_wire::{Code, Frame, Opcode};
 
-use super::delivery::{next_message, send, state_of};
+use super::delivery::{next_message, send, state_of, waiting_for};
+use super::faulty_depot::SLOW;
 use super::peer::{Peer, alice_and_bob, reference};
 use super::{World, policy};
 use crate::settings::{Delivery, Policy};
@@ -28,6 +29,16 @@ fn upload(message: MessageId, to: AccountId) -> proto::Upload {
 
 /// Asks for a permit and puts a body as the HTTP door would.
 async fn put(world: &World, from: &mut Peer, to: AccountId, message: MessageId) -> BodyName {
+    put_body(world, from, to, message, b"sealed").await
+}
+
+async fn put_body(
+    world: &World,
+    from: &mut Peer,
+    to: AccountId,
+    message: MessageId,
+    sealed: &'static [u8],
+) -> BodyName {
     let body = proto::RequestUploads { uploads: vec![upload(message, to)] };
     let permits: proto::UploadPermits = from.ask(Opcode::REQUEST_UPLOADS, &body).await.read().unwrap();
     let permit = &permits.permits[0];
@@ -36,7 +47,7 @@ async fn put(world: &World, from: &mut Peer, to: AccountId, message: MessageId) 
     assert!(permit.expires_at_ms > now.as_ms());
     world.hub.permits.check(&permit.permit, name, now).unwrap();
     let expires_at = Timestamp::from_ms(permit.expires_at_ms);
-    world.hub.depot.hold(name, Bytes::from_static(b"sealed"), expires_at).await.unwrap();
+    world.hub.depot.hold(name, Bytes::from_static(sealed), expires_at).await.unwrap();
     name
 }
 
@@ -139,6 +150,22 @@ async fn t82_in_split_mode_frames_hold_metadata_and_bodies_go_when_they_were_rec
     assert!(is_there(&world, name).await);
     bob.acknowledge(alice.account_id, id).await;
     until_gone(&world, name).await;
+}
+
+// C3: a message whose body is lost would come without it.
+#[tokio::test]
+async fn in_split_mode_a_message_waits_for_its_body_to_be_written() {
+    let world = world(DeliveryMode::Split).await;
+    let (mut alice, mut bob) = alice_and_bob(&world).await;
+    bob.leave().await;
+    let id = alice.fresh_id();
+    let name = put_body(&world, &mut alice, bob.account_id, id, SLOW).await;
+    alice.send(announcement(&alice, bob.account_id, id, &name.0)).await;
+    assert_eq!(alice.answer_to(id).await.header.code, Code::TAKEN);
+    assert_eq!(waiting_for(&world, bob.account_id).await, [], "it is still being written");
+    world.slow_bodies.add_permits(1);
+    assert_eq!(state_of(&mut alice, id).await, DeliveryState::Sent);
+    assert_eq!(waiting_for(&world, bob.account_id).await, [id]);
 }
 
 #[tokio::test]
