@@ -72,6 +72,22 @@ async fn putting_again_tells_the_same_from_other_bytes(store: &impl Store) {
     assert_eq!(put(b"other", late).await, Put::Created);
 }
 
+/// Several together are kept as each would be alone.
+async fn bodies_that_are_put_together_are_all_there(store: &impl Store) {
+    let [first, second, third] = [1, 2, 3].map(|byte| BodyName([byte; 32]));
+    let (early, late) = (Timestamp::from_ms(100), Timestamp::from_ms(200));
+    let (one, two, other) =
+        (Bytes::from_static(b"one"), Bytes::from_static(b"two"), Bytes::from_static(b"other"));
+    store.put_body(first, one.clone(), early).await.unwrap();
+    store.put_body(second, two.clone(), late).await.unwrap();
+    let together = vec![(first, one.clone(), late), (second, other, late), (third, two.clone(), early)];
+    store.put_bodies(together).await.unwrap();
+    let found = store.bodies(vec![first, second, third]).await.unwrap();
+    assert_eq!(found, [Some(one), Some(two.clone()), Some(two)]);
+    assert_eq!(store.expire_bodies(early).await.unwrap(), 1, "the third");
+    store.put_bodies(Vec::new()).await.unwrap();
+}
+
 /// A body that is announced lives on; one that is not there is reported.
 async fn a_body_that_is_kept_lives_longer(store: &impl Store) {
     let name = BodyName([1; 32]);
@@ -152,6 +168,7 @@ async fn a_device_without_signed_keys_is_left_out(store: &impl Store) {
 pub async fn run<S: Store>(fresh: impl AsyncFn() -> S) {
     bodies_wait_until_deleted_or_expired(&fresh().await).await;
     putting_again_tells_the_same_from_other_bytes(&fresh().await).await;
+    bodies_that_are_put_together_are_all_there(&fresh().await).await;
     a_body_that_is_kept_lives_longer(&fresh().await).await;
     one_time_prekeys_are_handed_out_once(&fresh().await).await;
     uploads_replace_signed_keys_and_add_one_time_keys(&fresh().await).await;
@@ -190,6 +207,7 @@ mod tests {
     on_every_store!(
         bodies_wait_until_deleted_or_expired,
         putting_again_tells_the_same_from_other_bytes,
+        bodies_that_are_put_together_are_all_there,
         a_body_that_is_kept_lives_longer,
         one_time_prekeys_are_handed_out_once,
         uploads_replace_signed_keys_and_add_one_time_keys,

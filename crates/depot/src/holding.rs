@@ -193,6 +193,13 @@ impl<S: Store> Store for Holding<S> {
         self.store.put_body(name, body, expires_at)
     }
 
+    fn put_bodies(
+        &self,
+        bodies: Vec<(BodyName, Bytes, Timestamp)>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
+        self.store.put_bodies(bodies)
+    }
+
     fn keep_body(
         &self,
         name: BodyName,

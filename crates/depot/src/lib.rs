@@ -17,6 +17,8 @@ use std::fmt;
 use std::future::Future;
 
 use bytes::Bytes;
+use futures_util::TryFutureExt as _;
+use futures_util::future::try_join_all;
 pub use holding::Holding;
 pub use keys::{DeviceKeys, KeysError, Upload};
 pub use permit::{PERMIT_BYTES, PermitError, PermitKey};
@@ -58,6 +60,16 @@ pub trait Store: Send + Sync + 'static {
         body: Bytes,
         expires_at: Timestamp,
     ) -> impl Future<Output = Result<Put, StoreError>> + Send + 'static;
+
+    /// The same with several, at once where the store can: after an error, some or none may be there.
+    fn put_bodies(
+        &self,
+        bodies: Vec<(BodyName, Bytes, Timestamp)>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
+        let bodies = bodies.into_iter();
+        try_join_all(bodies.map(|(name, body, expires_at)| self.put_body(name, body, expires_at)))
+            .map_ok(drop)
+    }
 
     /// Whether a body of this name is there; if so, it is kept until `expires_at` at least.
     fn keep_body(

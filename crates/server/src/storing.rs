@@ -6,8 +6,9 @@
 
 use std::sync::Arc;
 
-use futures_util::future::{BoxFuture, Either, try_join_all};
-use futures_util::{FutureExt as _, TryFutureExt as _};
+use bytes::Bytes;
+use futures_util::TryFutureExt as _;
+use futures_util::future::{Either, try_join_all};
 use tacite_depot::{BodyName, Store as _};
 use tacite_model::Timestamp;
 use tacite_model::limits::{SYNC_PAGE_ROWS_MAX, UNACKNOWLEDGED_MAX, UPLOAD_PERMIT_MS};
@@ -41,8 +42,14 @@ impl<P: Parts> Hub<P> {
         let Some(first) = parcels.first() else { return };
         let (recipient, sender) = (first.recipient, first.sender());
         let keys: Vec<MessageKey> = parcels.iter().map(|parcel| parcel.key).collect();
-        let (bodies, entries): (Vec<_>, Vec<Entry>) = parcels.iter().map(|parcel| self.keep(parcel)).unzip();
-        let bodies = try_join_all(bodies);
+        let (bodies, entries): (Vec<_>, Vec<Entry>) =
+            parcels.iter().map(|parcel| self.body_and_entry(parcel)).unzip();
+        let bodies = if self.is_split() {
+            let settle = |(name, _, kept_until)| self.depot.settle(name, kept_until);
+            Either::Left(try_join_all(bodies.into_iter().map(settle)).map_ok(drop))
+        } else {
+            Either::Right(self.depot.put_bodies(bodies))
+        };
         let hub = Arc::clone(self);
         let written = if self.is_split() || keys.len() > 1 {
             // One after the other: of several, one without its body would be overtaken by those behind it that have theirs. In
@@ -70,17 +77,13 @@ impl<P: Parts> Hub<P> {
         });
     }
 
-    /// Begins to keep the body of a message that must wait; with the place in the queue that it is to have.
-    fn keep(&self, parcel: &Parcel) -> (BoxFuture<'static, Result<(), StoreError>>, Entry) {
+    /// What is kept of a message that must wait: its body (in split mode it has come before), how it is called and for how long
+    /// it is kept, and its place in the queue.
+    fn body_and_entry(&self, parcel: &Parcel) -> ((BodyName, Bytes, Timestamp), Entry) {
         let Parcel { key, recipient, .. } = *parcel;
         let envelope: proto::Envelope =
             parcel.frame.read().expect("the handler has read it before, and a frame does not change");
         let (name, kept_until) = (self.name(&key, &recipient), self.kept_until(parcel.taken_at));
-        let body = if self.is_split() {
-            self.depot.settle(name, kept_until).boxed()
-        } else {
-            self.depot.put_body(name, envelope.sealed, kept_until).map_ok(drop).boxed()
-        };
         let entry = Entry {
             key,
             sender_device: parcel.sender_device,
@@ -90,7 +93,7 @@ impl<P: Parts> Hub<P> {
             session_id: parcel.session_id,
             taken_at: parcel.taken_at,
         };
-        (body, entry)
+        ((name, envelope.sealed, kept_until), entry)
     }
 
     /// What does not wait needs no body. (If queueing failed, the sender tries again and the body serves then; so it does in
@@ -126,12 +129,12 @@ impl<P: Parts> Hub<P> {
         let limit = UNACKNOWLEDGED_MAX.min(SYNC_PAGE_ROWS_MAX);
         let waiting = self.router.waiting(device, after, limit).await?;
         let bodies = if self.is_split() {
-            vec![Some(bytes::Bytes::new()); waiting.len()]
+            vec![Some(Bytes::new()); waiting.len()]
         } else {
             let names = waiting.iter().map(|row| self.name(&row.key, &device)).collect();
             self.depot.bodies(names).await?
         };
-        let fetched = |(row, sealed): (Waiting, Option<bytes::Bytes>)| Fetched {
+        let fetched = |(row, sealed): (Waiting, Option<Bytes>)| Fetched {
             position: row.position,
             key: row.key,
             frame: sealed.and_then(|sealed| self.restore(device, &row, sealed)),
@@ -140,7 +143,7 @@ impl<P: Parts> Hub<P> {
     }
 
     /// The frame of a message that waited. In split mode it names the body instead of holding it.
-    fn restore(&self, device: DeviceKey, row: &Waiting, sealed: bytes::Bytes) -> Option<Frame> {
+    fn restore(&self, device: DeviceKey, row: &Waiting, sealed: Bytes) -> Option<Frame> {
         let mut envelope = proto::Envelope {
             sender_id: row.key.sender_id.as_bytes().to_vec().into(),
             sender_device: row.sender_device.into(),

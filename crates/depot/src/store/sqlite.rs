@@ -53,23 +53,18 @@ impl Store for SqliteStore {
         body: Bytes,
         expires_at: Timestamp,
     ) -> impl Future<Output = Result<Put, StoreError>> + Send + 'static {
+        self.database.write_checked(move |connection| put(connection, name, &body, expires_at))
+    }
+
+    fn put_bodies(
+        &self,
+        bodies: Vec<(BodyName, Bytes, Timestamp)>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
         self.database.write_checked(move |connection| {
-            let added = connection
-                .prepare_cached(
-                    "INSERT INTO bodies (name, body, expires_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-                )?
-                .execute(params![name.0, &body[..], milliseconds(expires_at)])?;
-            if added == 1 {
-                return Ok(Put::Created);
-            }
-            let same: bool = connection
-                .prepare_cached("SELECT body = ?2 FROM bodies WHERE name = ?1")?
-                .query_row(params![name.0, &body[..]], |row| row.get(0))?;
-            if !same {
-                return Ok(Put::Other);
-            }
-            keep(connection, name, expires_at)?;
-            Ok(Put::Same)
+            bodies.iter().try_for_each(|(name, body, expires_at)| {
+                put(connection, *name, body, *expires_at)?;
+                Ok(())
+            })
         })
     }
 
@@ -257,6 +252,30 @@ impl Owner<'_> {
         let left = self.key_count()?;
         Ok(Some(DeviceKeys { device_id: self.device_id, signed_prekey, kyber_prekey, one_time_prekey, left }))
     }
+}
+
+fn put(
+    connection: &Connection,
+    name: BodyName,
+    body: &[u8],
+    expires_at: Timestamp,
+) -> Result<Put, StoreError> {
+    let added = connection
+        .prepare_cached(
+            "INSERT INTO bodies (name, body, expires_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![name.0, body, milliseconds(expires_at)])?;
+    if added == 1 {
+        return Ok(Put::Created);
+    }
+    let same: bool = connection
+        .prepare_cached("SELECT body = ?2 FROM bodies WHERE name = ?1")?
+        .query_row(params![name.0, body], |row| row.get(0))?;
+    if !same {
+        return Ok(Put::Other);
+    }
+    keep(connection, name, expires_at)?;
+    Ok(Put::Same)
 }
 
 /// Extends the life of a body; false if it is not there.
