@@ -175,6 +175,13 @@ impl<H: tacite_depot::Store, A: tacite_depot::Store> tacite_depot::Store for Pla
         either!(self, store => store.put_body(name, body, expires_at))
     }
 
+    fn put_bodies(
+        &self,
+        bodies: Vec<(BodyName, Bytes, Timestamp)>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
+        either!(self, store => store.put_bodies(bodies))
+    }
+
     fn keep_body(
         &self,
         name: BodyName,
