@@ -7,12 +7,11 @@ use std::fmt;
 use serde::Serialize;
 
 use super::format;
-use super::statistics::{Spread, Summaries};
+use super::statistics::{STEADY, Spread, Summaries};
 
 /// The measurements that goals name.
 const WINDOW_1: &str = "W1/window 1";
 const WINDOW_8: &str = "W1/window 8";
-pub(super) const STEADY: &str = "W1/2000 per second";
 /// A kilobyte has 1,000 bytes here: the stricter reading.
 const LINK_BYTES_MAX: f64 = 16_000.0;
 /// How much dearer a message or a link may be at sixteen times the load and count as the same: what runs differ by.

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::goals::STEADY;
 use crate::row::Row;
 
+/// The measurement in which messages come at their time, and of which the slowest are asked for.
+pub(super) const STEADY: &str = "W1/2000 per second";
 /// What others may take of one CPU before a run counts as disturbed: 7.5 % of the two that are used. (Up to that are processors
 /// busy with themselves when they fall asleep and wake up ten thousand times a second.)
 const OTHERS_SHARE_MAX: f64 = 0.15;
