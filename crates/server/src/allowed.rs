@@ -16,7 +16,7 @@ const CONTACTS_MAX: usize = 1_000_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pair {
     pub(crate) conversation_id: ConversationId,
-    pub(crate) devices: Vec<DeviceId>,
+    pub(crate) devices: Arc<[DeviceId]>,
 }
 
 /// See the module.
@@ -109,7 +109,7 @@ mod tests {
     const BOB: AccountId = AccountId::from_bytes([0xB0; 16]);
 
     fn pair() -> Pair {
-        Pair { conversation_id: ConversationId::from_bytes([1; 16]), devices: vec![DeviceId::FIRST] }
+        Pair { conversation_id: ConversationId::from_bytes([1; 16]), devices: Arc::new([DeviceId::FIRST]) }
     }
 
     #[test]

@@ -1,67 +1,77 @@
-//! The clock of frames that wait for company ([`crate::link`]): one for all links. Each link's own timer would have to be earlier
-//! than the one before, and each of those wakes the thread that sleeps for timers.
+//! Frames that wait for company: which may ([`haste`]), how many are enough, and their clock. There is one for all links: each
+//! link's own timer would have to be earlier than the one before, and each of those wakes the thread that sleeps for timers.
 //!
-//! Invariant: who waits is woken by the tick that it waits for, as long as [`Company::run`] runs; each comes at most [`TICK`]
-//! after the one before.
+//! Invariant: a queue that was added is called 40 to 45 ms later, as long as [`Company::run`] runs.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tacite_wire::{Code, Header, Opcode};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+
+use crate::queue::{Haste, Queue};
 
 /// Short, so that few links have their frames written at the same tick: what is pushed just then waits for them.
 const TICK: Duration = Duration::from_millis(5);
 /// A frame that waits for company leaves after so many ticks, 40 to 45 ms: writing is the dearest part of a frame's way. Nobody
 /// sees so little of what only tells how far a message is, and a sender has others to send meanwhile.
-pub(crate) const COMPANY_TICKS: u64 = 9;
-/// Ticks that anybody can wait for at a time.
-const TICKS: usize = 10;
-const _: () = assert!(COMPANY_TICKS < TICKS as u64);
+const COMPANY_TICKS: usize = 9;
 /// So many frames are company enough: who sends many at once waits for answers.
-pub(crate) const COMPANY_FRAMES: u32 = 8;
+pub(crate) const COMPANY_FRAMES: usize = 16;
+
+/// Whether somebody waits for an answer. Nobody does if it says of a command that it was taken, or how far a message is; but in
+/// split mode the next message goes only when the one before is taken.
+pub(crate) fn haste(answer: &Header, is_split: bool) -> Haste {
+    match (answer.opcode, answer.code) {
+        (Opcode::SEND_DIRECT, Code::TAKEN) if !is_split => Haste::InCompany,
+        (Opcode::SEND_DIRECT | Opcode::ACKNOWLEDGE | Opcode::MARK_READ | Opcode::SET_TYPING, Code::DONE) => {
+            Haste::InCompany
+        }
+        _ => Haste::AtOnce,
+    }
+}
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Company {
-    count: AtomicU64,
-    /// The last tick that somebody waits for.
-    wanted: AtomicU64,
-    /// Somebody waits who did not before.
+    queues: Mutex<Queues>,
+    /// A queue was added when there was none.
     began: Notify,
-    /// Those who wait for a tick: it wakes nobody else.
-    ticks: [Notify; TICKS],
+}
+
+#[derive(Debug, Default)]
+struct Queues {
+    /// What is to be called at each of the next ticks: the next one is at `next`, the others follow and go round.
+    ticks: [Vec<Queue>; COMPANY_TICKS],
+    next: usize,
+    count: usize,
 }
 
 impl Company {
-    /// How often it has ticked.
-    pub(crate) fn count(&self) -> u64 {
-        self.count.load(Ordering::Acquire)
-    }
-
-    /// Comes once it has ticked so often: at most [`COMPANY_TICKS`] more than until now.
-    pub(crate) async fn at(&self, count: u64) {
-        loop {
-            let tick = self.of(count).notified();
-            if self.count() >= count {
-                return;
-            }
-            if self.wanted.fetch_max(count, Ordering::AcqRel) < count {
-                self.began.notify_one();
-            }
-            tick.await;
+    /// Calls a queue later.
+    pub(crate) fn add(&self, queue: Queue) {
+        let mut queues = self.lock();
+        let last = (queues.next + COMPANY_TICKS - 1) % COMPANY_TICKS;
+        queues.ticks[last].push(queue);
+        queues.count += 1;
+        if queues.count == 1 {
+            drop(queues);
+            self.began.notify_one();
         }
     }
 
-    /// Ticks while somebody waits, until told to stop.
+    /// Ticks while some queue waits, until told to stop.
     pub(crate) async fn run(&self, stop: &CancellationToken) {
         let ticking = async {
             loop {
-                while self.count() < self.wanted.load(Ordering::Acquire) {
+                while self.lock().count > 0 {
                     sleep(TICK).await;
-                    let count = self.count.fetch_add(1, Ordering::AcqRel) + 1;
-                    self.of(count).notify_waiters();
+                    let due = self.lock().tick();
+                    for queue in due {
+                        queue.hurry();
+                    }
                 }
                 self.began.notified().await;
             }
@@ -69,8 +79,17 @@ impl Company {
         let _: Option<()> = stop.run_until_cancelled(ticking).await;
     }
 
-    fn of(&self, count: u64) -> &Notify {
-        &self.ticks[usize::try_from(count % TICKS as u64).unwrap_or_default()]
+    fn lock(&self) -> MutexGuard<'_, Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queues {
+    fn tick(&mut self) -> Vec<Queue> {
+        let due = std::mem::take(&mut self.ticks[self.next]);
+        self.next = (self.next + 1) % COMPANY_TICKS;
+        self.count -= due.len();
+        due
     }
 }
 
@@ -78,28 +97,60 @@ impl Company {
 mod tests {
     use std::sync::Arc;
 
-    use tokio::time::Instant;
+    use tacite_model::{MessageId, Timestamp};
+    use tacite_wire::{Frame, Status, proto};
+    use tokio::time::{Instant, timeout};
 
     use super::*;
 
+    fn answer(opcode: Opcode, code: Code) -> Frame {
+        let (id, now) = (MessageId::from_bytes([1; 16]), Timestamp::from_ms(1));
+        let command = Frame::command(opcode, id, now, &proto::Empty {}).unwrap();
+        Frame::answer(&command.header, Status::FINISHED, code, now, &proto::Empty {}).unwrap()
+    }
+
+    #[test]
+    fn what_somebody_waits_for_leaves_at_once() {
+        let hastes =
+            |opcode, code| [false, true].map(|is_split| haste(&answer(opcode, code).header, is_split));
+        assert_eq!(hastes(Opcode::SEND_DIRECT, Code::TAKEN), [Haste::InCompany, Haste::AtOnce]);
+        assert_eq!(hastes(Opcode::SEND_DIRECT, Code::DONE), [Haste::InCompany; 2]);
+        assert_eq!(hastes(Opcode::ACKNOWLEDGE, Code::DONE), [Haste::InCompany; 2]);
+        assert_eq!(hastes(Opcode::SEND_DIRECT, Code::BODY_MISSING), [Haste::AtOnce; 2]);
+        assert_eq!(hastes(Opcode::REQUEST_UPLOADS, Code::DONE), [Haste::AtOnce; 2]);
+    }
+
+    // The clock is paused: it moves to the next thing that somebody waits for.
     #[tokio::test(start_paused = true)]
-    async fn who_waits_is_woken_at_its_tick_and_for_nobody_it_ticks() {
+    async fn what_waits_for_company_is_called_in_time_and_for_nobody_it_ticks() {
         let company = Arc::new(Company::default());
         let stop = CancellationToken::new();
         let running = tokio::spawn({
             let (company, stop) = (Arc::clone(&company), stop.clone());
             async move { company.run(&stop).await }
         });
-        let started = Instant::now();
-        for begun in [0, COMPANY_TICKS, 2 * COMPANY_TICKS] {
-            assert_eq!(company.count(), begun);
-            tokio::join!(company.at(begun + 1), company.at(begun + 2), company.at(begun + COMPANY_TICKS));
-            company.at(begun).await;
+        let wait = TICK * u32::try_from(COMPANY_TICKS).unwrap();
+        let push = |queue: &Queue| queue.push(answer(Opcode::ACKNOWLEDGE, Code::DONE), Haste::InCompany);
+        for _again in 0..3 {
+            let started = Instant::now();
+            let (first, second) = (Queue::new(Arc::clone(&company)), Queue::new(Arc::clone(&company)));
+            push(&first);
+            sleep(TICK + Duration::from_millis(1)).await;
+            push(&second);
+            first.called().await;
+            assert_eq!(started.elapsed(), wait);
+            assert!(timeout(Duration::ZERO, second.called()).await.is_err());
+            second.called().await;
+            assert_eq!(started.elapsed(), wait + TICK);
         }
-        assert_eq!(started.elapsed(), TICK * 3 * u32::try_from(COMPANY_TICKS).unwrap());
         // Nobody waits any more.
+        let place = || {
+            let queues = company.lock();
+            (queues.next, queues.count)
+        };
+        let (next, _) = place();
         sleep(10 * TICK).await;
-        assert_eq!(company.count(), 3 * COMPANY_TICKS);
+        assert_eq!(place(), (next, 0));
         stop.cancel();
         running.await.unwrap();
     }

@@ -16,13 +16,16 @@ use tokio_util::task::TaskTracker;
 use crate::allowed::{Allowed, Pair};
 use crate::bodies::Uploads;
 use crate::clock::{Chance, Clock};
-use crate::company::Company;
+use crate::company::haste;
 use crate::generations::Generations;
 use crate::links::Links;
 use crate::meters::Meters;
 use crate::refusal::Refusal;
 use crate::settings::Policy;
 use crate::shedding::Shedding;
+
+/// Room for so many decisions of the delivery machine is kept.
+const EFFECTS_KEPT: usize = 16;
 
 /// Which stores a server uses; decided once, at start.
 pub trait Parts: Send + Sync + 'static {
@@ -43,7 +46,6 @@ pub(crate) struct Hub<P: Parts> {
     pub(crate) clock: Clock,
     pub(crate) chance: Chance,
     pub(crate) links: Links,
-    pub(crate) company: Company,
     pub(crate) meters: Meters,
     pub(crate) tasks: TaskTracker,
     /// For upload permits.
@@ -54,7 +56,14 @@ pub(crate) struct Hub<P: Parts> {
     pub(crate) allowed: Allowed,
     pub(crate) generations: Generations,
     naming: NamingKey,
-    delivery: Mutex<Delivery>,
+    delivery: Mutex<Deciding>,
+}
+
+/// The delivery machine, and room for what it decides: kept, because it is needed for each message.
+#[derive(Debug)]
+struct Deciding {
+    delivery: Delivery,
+    effects: Vec<Effect>,
 }
 
 impl<P: Parts> Hub<P> {
@@ -80,7 +89,6 @@ impl<P: Parts> Hub<P> {
             clock,
             chance,
             links: Links::default(),
-            company: Company::default(),
             tasks: TaskTracker::new(),
             permits,
             uploads: Uploads::default(),
@@ -89,19 +97,21 @@ impl<P: Parts> Hub<P> {
             allowed: Allowed::default(),
             generations: Generations::default(),
             naming,
-            delivery: Mutex::new(Delivery::new(mode)),
+            delivery: Mutex::new(Deciding { delivery: Delivery::new(mode), effects: Vec::new() }),
         })
     }
 
     /// Hands an input to the delivery machine and performs what it decides.
     pub(crate) fn deliver(self: &Arc<Self>, input: Input) {
         let now = self.clock.now();
-        let mut effects = Vec::new();
-        let mut delivery = lock(&self.delivery);
-        delivery.handle(input, now, &mut effects);
-        for effect in effects {
+        let mut deciding = lock(&self.delivery);
+        let Deciding { delivery, effects } = &mut *deciding;
+        delivery.handle(input, now, effects);
+        for effect in effects.drain(..) {
             self.perform(effect, now);
         }
+        // After a device has come or gone there may have been many.
+        effects.shrink_to(EFFECTS_KEPT);
     }
 
     /// The conversation in which `sender` may write to `recipient`; refused if they are no contacts, one has blocked the other,
@@ -198,7 +208,8 @@ impl<P: Parts> Hub<P> {
             }
             Outcome::Refused(code) => Refusal::new(code).answer(&reply.header, now),
         };
-        self.links.push(reply.link, frame);
+        let haste = haste(&frame.header, self.is_split());
+        self.links.push_with(reply.link, frame, haste);
     }
 
     pub(crate) fn name(&self, message: &MessageKey, recipient: &DeviceKey) -> BodyName {

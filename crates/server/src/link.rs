@@ -3,9 +3,12 @@
 //! Invariants: commands of one link are handled one after the other, so their order holds; a frame that cannot be read is
 //! answered and the link goes on, a flood of them ends it; when the task ends, the rest of the server is told; what the
 //! task hears first depends on nothing but what has come, so that a simulation repeats itself; a frame that nobody waits for
-//! leaves with the next one or a little later ([`crate::company`]); the order of frames stays.
+//! leaves with others or a little later ([`crate::company`]); the order of frames stays.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, close_code};
@@ -20,10 +23,10 @@ use tacite_wire::{Code, Frame, HEADER_BYTES, Header, Opcode, Status, VERSIONS};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use crate::SOFTWARE;
-use crate::company::{COMPANY_FRAMES, COMPANY_TICKS};
+use crate::company::haste;
 use crate::dispatch::dispatch;
 use crate::hub::{Hub, Parts};
-use crate::queue::{Order, Queue};
+use crate::queue::{End, Haste, Queue};
 use crate::refusal::Refusal;
 use crate::session::Session;
 
@@ -52,8 +55,7 @@ pub(crate) async fn run<P: Parts>(hub: Arc<Hub<P>>, socket: impl Transport, iden
         hub.links.sign_in(link, identity);
     }
     tracing::info!(link = link.0, "link opened");
-    let reason =
-        Driver { hub: &hub, socket, session: &mut session, flush_at: None, waiting: 0 }.run(&queue).await;
+    let reason = Driver { hub: &hub, socket, session: &mut session, queue: &queue }.run().await;
     hub.links.remove(link);
     hub.leave(link);
     if let Some(device) = session.attached {
@@ -66,25 +68,21 @@ struct Driver<'a, P: Parts, T> {
     hub: &'a Arc<Hub<P>>,
     socket: T,
     session: &'a mut Session,
-    /// At which tick of [`crate::company`] what waits leaves without any; `None`: nothing waits.
-    flush_at: Option<u64>,
-    /// How many frames wait.
-    waiting: u32,
+    queue: &'a Queue,
 }
 
 /// What a link's task woke up for.
 enum Wake<E> {
-    Order(Order),
+    Called,
     Message(Option<Result<Message, E>>),
     Ping,
-    Flush,
 }
 
 /// Why a link ended, for the log. Never with an address.
 type Reason = &'static str;
 
 impl<P: Parts, T: Transport> Driver<'_, P, T> {
-    async fn run(&mut self, queue: &Queue) -> Reason {
+    async fn run(&mut self) -> Reason {
         if self.send(self.connected()).await.is_err() {
             return "connection lost";
         }
@@ -93,18 +91,17 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
         let mut ping =
             interval_at(opened + Duration::from_millis(LINK_PING_MS), Duration::from_millis(LINK_PING_MS));
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut orders_first = true;
+        let mut calls_first = true;
         loop {
             // In turn, so that neither side of the link keeps the other waiting.
-            orders_first = !orders_first;
-            let outcome = match self.wait(queue, &mut ping, orders_first).await {
-                Wake::Order(order) => self.obey(order, queue).await,
+            calls_first = !calls_first;
+            let outcome = match self.wait(&mut ping, calls_first).await {
+                Wake::Called => self.send_waiting().await,
                 Wake::Message(message) => {
                     heard = Instant::now();
                     self.hear(message).await
                 }
                 Wake::Ping => self.keep_alive(opened, heard).await,
-                Wake::Flush => self.flush().await,
             };
             if let Err(reason) = outcome {
                 return reason;
@@ -112,30 +109,20 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
         }
     }
 
-    async fn wait(&mut self, queue: &Queue, ping: &mut Interval, orders_first: bool) -> Wake<T::Broken> {
-        // Last, because it is looked at only when there is nothing else to do.
-        let (company, flush_at) = (&self.hub.company, self.flush_at);
-        let alone = async move {
-            match flush_at {
-                Some(count) => company.at(count).await,
-                None => std::future::pending().await,
-            }
-        };
-        if orders_first {
+    async fn wait(&mut self, ping: &mut Interval, calls_first: bool) -> Wake<T::Broken> {
+        if calls_first {
             tokio::select! {
                 biased;
                 _ = ping.tick() => Wake::Ping,
-                order = queue.next() => Wake::Order(order),
+                () = self.queue.called() => Wake::Called,
                 message = self.socket.next() => Wake::Message(message),
-                () = alone => Wake::Flush,
             }
         } else {
             tokio::select! {
                 biased;
                 _ = ping.tick() => Wake::Ping,
                 message = self.socket.next() => Wake::Message(message),
-                order = queue.next() => Wake::Order(order),
-                () = alone => Wake::Flush,
+                () = self.queue.called() => Wake::Called,
             }
         }
     }
@@ -157,24 +144,13 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
         self.hub.push_frame(Opcode::CONNECTED, &body)
     }
 
-    /// Sends what others want sent, all that has queued up in one go.
-    async fn obey(&mut self, order: Order, queue: &Queue) -> Result<(), Reason> {
-        let mut next = order;
-        let mut is_urgent = false;
-        loop {
-            match next {
-                Order::Push(frame) => {
-                    is_urgent |= !may_wait(&frame, self.hub.is_split());
-                    self.feed(frame).await?;
-                }
-                Order::Close => return self.close(close_code::NORMAL, "closed by the server").await,
-                Order::Overrun => return self.close(close_code::POLICY, "too slow").await,
-            }
-            match queue.try_next() {
-                Some(order) => next = order,
-                None if is_urgent => return self.flush().await,
-                None => return self.flush_soon().await,
-            }
+    /// Sends all that waits in one go, and ends the link if it is to end.
+    async fn send_waiting(&mut self) -> Result<(), Reason> {
+        self.feed_waiting().await?;
+        match self.queue.end() {
+            None => self.flush().await,
+            Some(End::Asked) => self.close(close_code::NORMAL, "closed by the server").await,
+            Some(End::Overrun) => self.close(close_code::POLICY, "too slow").await,
         }
     }
 
@@ -204,11 +180,10 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
         let answer = dispatch(self.hub, self.session, frame, now).await;
         if let Some(answer) = answer {
             let unreadable = answer.header.code == Code::BODY_UNREADABLE;
-            if may_wait(&answer, self.hub.is_split()) {
-                self.feed(answer).await?;
-                self.flush_soon().await?;
-            } else {
-                self.send(answer).await?;
+            match haste(&answer.header, self.hub.is_split()) {
+                // Without room the queue has ended, which is seen next.
+                Haste::InCompany => drop(self.queue.push(answer, Haste::InCompany)),
+                Haste::AtOnce => self.send(answer).await?,
             }
             if unreadable && self.session.is_flooded(now) {
                 return self.close(close_code::POLICY, "too many unreadable frames").await;
@@ -250,27 +225,25 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
         in_time(self.socket.send(Message::Ping(Bytes::new()))).await
     }
 
+    /// Sends a frame behind what waits.
     async fn send(&mut self, frame: Frame) -> Result<(), Reason> {
+        self.feed_waiting().await?;
         self.feed(frame).await?;
         self.flush().await
     }
 
-    async fn feed(&mut self, frame: Frame) -> Result<(), Reason> {
-        self.waiting += 1;
-        in_time(self.socket.feed(Message::Binary(frame.into_bytes()))).await
-    }
-
-    async fn flush_soon(&mut self) -> Result<(), Reason> {
-        if self.waiting >= COMPANY_FRAMES {
-            return self.flush().await;
+    async fn feed_waiting(&mut self) -> Result<(), Reason> {
+        while let Some(frame) = self.queue.take() {
+            self.feed(frame).await?;
         }
-        self.flush_at.get_or_insert(self.hub.company.count() + COMPANY_TICKS);
         Ok(())
     }
 
+    async fn feed(&mut self, frame: Frame) -> Result<(), Reason> {
+        in_time(self.socket.feed(Message::Binary(frame.into_bytes()))).await
+    }
+
     async fn flush(&mut self) -> Result<(), Reason> {
-        self.flush_at = None;
-        self.waiting = 0;
         in_time(self.socket.flush()).await
     }
 
@@ -294,22 +267,16 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
     }
 }
 
-/// Whether nobody waits for a frame: it says of a command that it was taken, or how far a message is. In split mode the next
-/// message goes only when the one before is taken.
-fn may_wait(answer: &Frame, is_split: bool) -> bool {
-    let Header { opcode, code, .. } = answer.header;
-    match (opcode, code) {
-        (Opcode::SEND_DIRECT, Code::TAKEN) => !is_split,
-        (Opcode::SEND_DIRECT | Opcode::ACKNOWLEDGE | Opcode::MARK_READ | Opcode::SET_TYPING, Code::DONE) => {
-            true
-        }
-        _ => false,
-    }
-}
-
 /// A peer that does not read for so long is gone; waiting for it would keep the link's task for ever.
 async fn in_time<E>(write: impl Future<Output = Result<(), E>>) -> Result<(), Reason> {
-    match timeout(Duration::from_millis(LINK_SILENCE_MS_MAX), write).await {
+    let mut write = pin!(write);
+    // Nearly always it goes at once, and no clock is needed.
+    let at_once = poll_fn(|context| Poll::Ready(write.as_mut().poll(context))).await;
+    let written = match at_once {
+        Poll::Ready(written) => Ok(written),
+        Poll::Pending => timeout(Duration::from_millis(LINK_SILENCE_MS_MAX), write).await,
+    };
+    match written {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err("connection lost"),
         Err(_) => Err("too slow"),
@@ -320,27 +287,4 @@ async fn in_time<E>(write: impl Future<Output = Result<(), E>>) -> Result<(), Re
 pub(crate) fn sign_in<P: Parts>(hub: &Hub<P>, session: &mut Session, identity: Identity) {
     hub.links.sign_in(session.link, &identity);
     session.identity = Some(identity);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_somebody_waits_for_leaves_at_once() {
-        let id = MessageId::from_bytes([1; 16]);
-        let now = tacite_model::Timestamp::from_ms(1);
-        let answer = |opcode, code| {
-            let command = Frame::command(opcode, id, now, &tacite_wire::proto::Empty {}).unwrap();
-            let answer =
-                Frame::answer(&command.header, Status::FINISHED, code, now, &tacite_wire::proto::Empty {});
-            answer.unwrap()
-        };
-        let waits = |opcode, code| [false, true].map(|is_split| may_wait(&answer(opcode, code), is_split));
-        assert_eq!(waits(Opcode::SEND_DIRECT, Code::TAKEN), [true, false]);
-        assert_eq!(waits(Opcode::SEND_DIRECT, Code::DONE), [true, true]);
-        assert_eq!(waits(Opcode::ACKNOWLEDGE, Code::DONE), [true, true]);
-        assert_eq!(waits(Opcode::SEND_DIRECT, Code::BODY_MISSING), [false, false]);
-        assert_eq!(waits(Opcode::REQUEST_UPLOADS, Code::DONE), [false, false]);
-    }
 }

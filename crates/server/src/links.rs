@@ -5,7 +5,7 @@
 //! few links, so none can take the places of all; neither can those who never sign in.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tacite_accounts::{Identity, SessionId};
 use tacite_model::limits::{DEVICES_PER_ACCOUNT_MAX, STRANGERS_MAX};
@@ -14,7 +14,8 @@ use tacite_router::DeviceKey;
 use tacite_router::delivery::LinkId;
 use tacite_wire::Frame;
 
-use crate::queue::Queue;
+use crate::company::Company;
+use crate::queue::{Haste, Queue};
 
 /// Links of one account at once; one more ends the oldest. A person's devices need one each, and one while they reconnect.
 const LINKS_PER_ACCOUNT_MAX: usize = 2 * DEVICES_PER_ACCOUNT_MAX;
@@ -22,6 +23,8 @@ const LINKS_PER_ACCOUNT_MAX: usize = 2 * DEVICES_PER_ACCOUNT_MAX;
 /// The registry.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
+    /// For frames that may wait a little.
+    pub(crate) company: Arc<Company>,
     table: Mutex<Table>,
 }
 
@@ -51,7 +54,7 @@ impl Links {
     /// Adds a link; what its task is to do comes out of the queue. If too many links have not signed in, the oldest of them ends:
     /// it had the most time to do so.
     pub(crate) fn open(&self) -> (LinkId, Queue) {
-        let queue = Queue::default();
+        let queue = Queue::new(Arc::clone(&self.company));
         let mut table = self.lock();
         table.last += 1;
         let link = LinkId(table.last);
@@ -88,16 +91,21 @@ impl Links {
         table.forget(link, before);
     }
 
-    /// Sends a frame over a link, if it is still there.
+    /// Sends a frame over a link at once, if it is still there.
     pub(crate) fn push(&self, link: LinkId, frame: Frame) {
-        self.lock().push(link, frame);
+        self.push_with(link, frame, Haste::AtOnce);
+    }
+
+    /// Sends a frame over a link, if it is still there.
+    pub(crate) fn push_with(&self, link: LinkId, frame: Frame, haste: Haste) {
+        self.lock().push(link, frame, haste);
     }
 
     /// Sends the same frame over many.
     pub(crate) fn push_to_all(&self, links: impl IntoIterator<Item = LinkId>, frame: &Frame) {
         let mut table = self.lock();
         for link in links {
-            table.push(link, frame.clone());
+            table.push(link, frame.clone(), Haste::AtOnce);
         }
     }
 
@@ -150,9 +158,9 @@ impl Links {
 }
 
 impl Table {
-    fn push(&mut self, link: LinkId, frame: Frame) {
+    fn push(&mut self, link: LinkId, frame: Frame, haste: Haste) {
         let Some(entry) = self.links.get(&link) else { return };
-        if !entry.queue.push(frame) {
+        if !entry.queue.push(frame, haste) {
             let before = self.links.remove(&link).and_then(|entry| entry.device());
             self.forget(link, before);
         }
@@ -177,7 +185,7 @@ mod tests {
     use tacite_wire::{Opcode, proto};
 
     use super::*;
-    use crate::queue::Order;
+    use crate::queue::End;
 
     fn frame() -> Frame {
         let id = MessageId::from_bytes([1; 16]);
@@ -241,10 +249,10 @@ mod tests {
         links.sign_in(signed_in, &bob());
         let strangers: Vec<_> = (0..STRANGERS_MAX).map(|_| links.open()).collect();
         assert_eq!(links.count(), STRANGERS_MAX + 1);
-        assert!(strangers[0].1.try_next().is_none());
+        assert_eq!(strangers[0].1.end(), None);
         let (newest, _newest_orders) = links.open();
         assert_eq!(links.count(), STRANGERS_MAX + 1);
-        assert!(matches!(strangers[0].1.try_next(), Some(Order::Close)));
+        assert_eq!(strangers[0].1.end(), Some(End::Asked));
         let left = links.all();
         assert!(left.contains(&newest) && left.contains(&signed_in) && !left.contains(&strangers[0].0));
         // Whoever signs in or leaves makes room.
@@ -266,8 +274,8 @@ mod tests {
         links.push(link, frame());
         assert_eq!(links.count(), 0);
         for _ in 0..LINK_QUEUE_FRAMES_MAX {
-            assert!(matches!(queue.try_next(), Some(Order::Push(_))));
+            assert!(queue.take().is_some());
         }
-        assert!(matches!(queue.try_next(), Some(Order::Overrun)));
+        assert_eq!((queue.take(), queue.end()), (None, Some(End::Overrun)));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Invariants: pushing never waits; what was pushed comes out in its order and before the end; at most
 //! [`LINK_QUEUE_FRAMES_MAX`] frames wait; a queue in which nothing waits holds next to no memory, because most links are idle most
-//! of the time (a channel would keep places for dozens of frames).
+//! of the time (a channel would keep places for dozens of frames). What may wait for company ([`crate::company`]) wakes the
+//! link's task when there is enough, or after a while; before, it wakes nobody.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -10,49 +11,82 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use tacite_model::limits::LINK_QUEUE_FRAMES_MAX;
-use tacite_wire::Frame;
+use tacite_wire::{Code, Frame, Opcode, Status};
 
-/// What a link's task is to do.
-#[derive(Debug)]
-pub(crate) enum Order {
-    /// Send this.
-    Push(Frame),
-    /// End the link: the server wants it so.
-    Close,
-    /// End the link: it does not keep up.
+use crate::company::{COMPANY_FRAMES, Company};
+
+/// When a frame is to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Haste {
+    /// At once, and with it what waits before it.
+    AtOnce,
+    /// With others, or a little later.
+    InCompany,
+}
+
+/// Why a link ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The server wants it so.
+    Asked,
+    /// It does not keep up.
     Overrun,
 }
 
 /// See the module. Clones are the same queue.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Queue(Arc<Mutex<Waiting>>);
+#[derive(Debug, Clone)]
+pub(crate) struct Queue(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    company: Arc<Company>,
+}
 
 #[derive(Debug, Default)]
 struct Waiting {
     frames: VecDeque<Frame>,
+    /// Something among the frames is to leave at once, or they are company enough.
+    is_due: bool,
+    /// [`Company`] will call.
+    lingers: bool,
     end: Option<End>,
     /// Of the link's task, while it waits.
     waker: Option<Waker>,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum End {
-    Asked,
-    Overrun,
-}
-
 impl Queue {
+    /// An empty queue whose frames may wait for this company.
+    pub(crate) fn new(company: Arc<Company>) -> Self {
+        Self(Arc::new(Shared { waiting: Mutex::default(), company }))
+    }
+
     /// Adds a frame; false if there is no room, which ends the queue.
-    pub(crate) fn push(&self, frame: Frame) -> bool {
+    pub(crate) fn push(&self, frame: Frame, haste: Haste) -> bool {
         let mut waiting = self.lock();
         let has_room = waiting.frames.len() < LINK_QUEUE_FRAMES_MAX;
         if has_room {
-            waiting.frames.push_back(frame);
+            waiting.add(frame, haste);
         } else {
             waiting.end.get_or_insert(End::Overrun);
         }
-        wake(waiting);
+        if waiting.is_called() {
+            wake(waiting);
+        } else if !std::mem::replace(&mut waiting.lingers, true) {
+            drop(waiting);
+            self.0.company.add(self.clone());
+        }
         has_room
+    }
+
+    /// What waits for company has waited long enough.
+    pub(crate) fn hurry(&self) {
+        let mut waiting = self.lock();
+        waiting.lingers = false;
+        waiting.is_due |= !waiting.frames.is_empty();
+        if waiting.is_due {
+            wake(waiting);
+        }
     }
 
     /// Ends the queue after what was pushed.
@@ -62,20 +96,25 @@ impl Queue {
         wake(waiting);
     }
 
-    /// The next order. May be dropped while it waits; nothing is lost.
-    pub(crate) async fn next(&self) -> Order {
-        poll_fn(|context| self.poll(context)).await
+    /// Comes when something is to be sent now, or the link is to end. May be dropped while it waits; nothing is lost.
+    pub(crate) async fn called(&self) {
+        poll_fn(|context| self.poll(context)).await;
     }
 
-    /// The next order, if there is one.
-    pub(crate) fn try_next(&self) -> Option<Order> {
+    /// The next frame, whether or not it may wait.
+    pub(crate) fn take(&self) -> Option<Frame> {
         self.lock().take()
     }
 
-    fn poll(&self, context: &Context<'_>) -> Poll<Order> {
+    /// Whether the link is to end once nothing waits, and why.
+    pub(crate) fn end(&self) -> Option<End> {
+        self.lock().end
+    }
+
+    fn poll(&self, context: &Context<'_>) -> Poll<()> {
         let mut waiting = self.lock();
-        if let Some(order) = waiting.take() {
-            return Poll::Ready(order);
+        if waiting.is_called() {
+            return Poll::Ready(());
         }
         let is_known = waiting.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker()));
         if !is_known {
@@ -85,22 +124,46 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Waiting {
-    fn take(&mut self) -> Option<Order> {
-        let Some(frame) = self.frames.pop_front() else {
-            return self.end.map(|end| match end {
-                End::Asked => Order::Close,
-                End::Overrun => Order::Overrun,
-            });
+    fn add(&mut self, frame: Frame, haste: Haste) {
+        if let Some(at) = self.superseded_by(&frame) {
+            self.frames.remove(at);
+        }
+        self.frames.push_back(frame);
+        self.is_due |= haste == Haste::AtOnce || self.frames.len() >= COMPANY_FRAMES;
+    }
+
+    /// Where it waits that a message was taken, when it is known what became of it: its sender need not hear both. (Of a message
+    /// that was refused in the end she does: it keeps its place in the order.)
+    fn superseded_by(&self, frame: &Frame) -> Option<usize> {
+        let last = &frame.header;
+        if (last.opcode, last.status) != (Opcode::SEND_DIRECT, Status::FINISHED) {
+            return None;
+        }
+        let is_first = |other: &Frame| {
+            let first = &other.header;
+            (first.opcode, first.code) == (Opcode::SEND_DIRECT, Code::TAKEN)
+                && first.message_id == last.message_id
         };
+        let nearest = self.frames.len().saturating_sub(COMPANY_FRAMES);
+        (nearest..self.frames.len()).find(|at| is_first(&self.frames[*at]))
+    }
+
+    fn is_called(&self) -> bool {
+        self.is_due || self.end.is_some()
+    }
+
+    fn take(&mut self) -> Option<Frame> {
+        let frame = self.frames.pop_front();
         if self.frames.is_empty() {
             self.frames = VecDeque::new();
+            self.is_due = false;
         }
-        Some(Order::Push(frame))
+        frame
     }
 }
 
@@ -118,71 +181,159 @@ mod tests {
     use std::time::Duration;
 
     use tacite_model::{MessageId, Timestamp};
-    use tacite_wire::{Opcode, proto};
+    use tacite_wire::proto;
     use tokio::time::timeout;
 
     use super::*;
 
+    const NOW: Timestamp = Timestamp::from_ms(1);
+
+    /// In a company that does not tick.
+    fn queue() -> Queue {
+        Queue::new(Arc::default())
+    }
+
+    fn id(number: u8) -> MessageId {
+        MessageId::from_bytes([number; 16])
+    }
+
     fn frame(number: u8) -> Frame {
-        let id = MessageId::from_bytes([number; 16]);
-        Frame::command(Opcode::LEVEL, id, Timestamp::from_ms(1), &proto::Empty {}).unwrap()
+        Frame::command(Opcode::LEVEL, id(number), NOW, &proto::Empty {}).unwrap()
     }
 
-    fn number(order: Option<Order>) -> Option<u8> {
-        match order {
-            Some(Order::Push(frame)) => Some(frame.header.message_id.as_bytes()[0]),
-            _ => None,
-        }
+    /// What the sender of a message hears.
+    fn answer(number: u8, status: Status, code: Code) -> Frame {
+        let sent = Frame::command(Opcode::SEND_DIRECT, id(number), NOW, &proto::Empty {}).unwrap();
+        Frame::answer(&sent.header, status, code, NOW, &proto::Empty {}).unwrap()
     }
 
-    #[test]
-    fn what_was_pushed_comes_in_order_and_before_the_end() {
-        let queue = Queue::default();
-        assert!(queue.push(frame(1)) && queue.push(frame(2)));
+    fn taken(number: u8) -> Frame {
+        answer(number, Status::IN_PROGRESS, Code::TAKEN)
+    }
+
+    fn done(number: u8) -> Frame {
+        answer(number, Status::FINISHED, Code::DONE)
+    }
+
+    fn number(frame: Option<Frame>) -> Option<u8> {
+        frame.map(|frame| frame.header.message_id.as_bytes()[0])
+    }
+
+    fn rest(queue: &Queue) -> Vec<(u8, Code)> {
+        let frames = std::iter::from_fn(|| queue.take());
+        frames.map(|frame| (frame.header.message_id.as_bytes()[0], frame.header.code)).collect()
+    }
+
+    /// Whether the link's task would be called now.
+    async fn is_called(queue: &Queue) -> bool {
+        timeout(Duration::ZERO, queue.called()).await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_pushed_comes_in_order_and_before_the_end() {
+        let queue = queue();
+        assert!(queue.push(frame(1), Haste::AtOnce) && queue.push(frame(2), Haste::InCompany));
         queue.close();
-        assert_eq!([number(queue.try_next()), number(queue.try_next())], [Some(1), Some(2)]);
-        assert!(matches!(queue.try_next(), Some(Order::Close)));
-        assert!(matches!(queue.try_next(), Some(Order::Close)), "the end stays");
+        assert_eq!([number(queue.take()), number(queue.take())], [Some(1), Some(2)]);
+        assert_eq!((queue.take(), queue.end()), (None, Some(End::Asked)));
+        assert!(is_called(&queue).await, "the end stays");
     }
 
     #[test]
     fn so_many_wait_and_one_more_ends_the_queue_behind_them() {
-        let queue = Queue::default();
-        assert!((0..LINK_QUEUE_FRAMES_MAX).all(|_| queue.push(frame(1))));
-        assert!(!queue.push(frame(2)));
-        assert!((0..LINK_QUEUE_FRAMES_MAX).all(|_| number(queue.try_next()) == Some(1)));
-        assert!(matches!(queue.try_next(), Some(Order::Overrun)));
+        let queue = queue();
+        assert!((0..LINK_QUEUE_FRAMES_MAX).all(|_| queue.push(frame(1), Haste::AtOnce)));
+        assert_eq!(queue.end(), None);
+        assert!(!queue.push(frame(2), Haste::AtOnce));
+        assert!((0..LINK_QUEUE_FRAMES_MAX).all(|_| number(queue.take()) == Some(1)));
+        assert_eq!((queue.take(), queue.end()), (None, Some(End::Overrun)));
     }
 
     #[test]
     fn an_empty_queue_keeps_no_places() {
-        let queue = Queue::default();
+        let queue = queue();
         for number in 0..100 {
-            queue.push(frame(number));
+            queue.push(frame(number), Haste::AtOnce);
         }
         assert!(queue.lock().frames.capacity() >= 100);
-        while queue.try_next().is_some() {}
+        while queue.take().is_some() {}
         assert_eq!(queue.lock().frames.capacity(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_wait_calls_when_there_is_enough_or_after_a_while() {
+        let queue = queue();
+        let push = || queue.push(frame(0), Haste::InCompany);
+        for _again in 0..2 {
+            for number in 1..COMPANY_FRAMES {
+                push();
+                assert!(!is_called(&queue).await, "{number}");
+            }
+            push();
+            assert!(is_called(&queue).await);
+            assert_eq!(rest(&queue).len(), COMPANY_FRAMES);
+            queue.hurry();
+            assert!(!is_called(&queue).await, "nothing waits");
+            push();
+            queue.hurry();
+            assert!(is_called(&queue).await);
+            assert_eq!(rest(&queue).len(), 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_not_wait_takes_along_what_does() {
+        let queue = queue();
+        queue.push(frame(1), Haste::InCompany);
+        queue.push(frame(2), Haste::AtOnce);
+        queue.push(frame(3), Haste::InCompany);
+        assert!(is_called(&queue).await);
+        assert_eq!(rest(&queue).len(), 3);
+        assert!(!is_called(&queue).await);
+    }
+
+    #[test]
+    fn who_hears_what_became_of_a_message_need_not_hear_that_it_was_taken() {
+        let queue = queue();
+        for frame in [taken(1), taken(2), frame(1), done(1)] {
+            queue.push(frame, Haste::InCompany);
+        }
+        assert_eq!(rest(&queue), [(2, Code::TAKEN), (1, Code::NONE), (1, Code::DONE)]);
+    }
+
+    // Where it stood in the order decides what goes again first.
+    #[test]
+    fn of_a_refused_message_it_is_told_that_it_was_taken() {
+        let queue = queue();
+        let refused = answer(1, Status::ERROR, Code::STORAGE_FULL);
+        queue.push(taken(1), Haste::InCompany);
+        queue.push(refused, Haste::AtOnce);
+        assert_eq!(rest(&queue), [(1, Code::TAKEN), (1, Code::STORAGE_FULL)]);
     }
 
     // The clock is paused: whoever is not woken makes it jump.
     #[tokio::test(start_paused = true)]
     async fn whoever_waits_is_woken_also_after_it_gave_up_once() {
-        let queue = Queue::default();
-        assert!(timeout(Duration::ZERO, queue.next()).await.is_err());
+        let queue = queue();
+        assert!(!is_called(&queue).await);
         let wait = || {
             let queue = queue.clone();
-            timeout(Duration::from_secs(1), tokio::spawn(async move { queue.next().await }))
+            timeout(Duration::from_secs(1), tokio::spawn(async move { queue.called().await }))
         };
         let waits = wait();
         tokio::task::yield_now().await;
-        queue.push(frame(7));
-        let first = waits.await.unwrap().unwrap();
+        queue.push(frame(7), Haste::AtOnce);
+        waits.await.unwrap().unwrap();
+        assert_eq!(number(queue.take()), Some(7));
+        let waits = wait();
+        tokio::task::yield_now().await;
+        queue.push(frame(8), Haste::InCompany);
+        queue.hurry();
+        waits.await.unwrap().unwrap();
+        assert_eq!(number(queue.take()), Some(8));
         let waits = wait();
         tokio::task::yield_now().await;
         queue.close();
-        let second = waits.await.unwrap().unwrap();
-        assert_eq!(number(Some(first)), Some(7));
-        assert!(matches!(second, Order::Close));
+        waits.await.unwrap().unwrap();
     }
 }

@@ -24,7 +24,7 @@ pub(crate) async fn run<P: Parts>(hub: Arc<Hub<P>>, stop: CancellationToken) {
         tick(&hub, &stop),
         sweep(&hub, &stop),
         write_generations(&hub, &stop),
-        hub.company.run(&stop)
+        hub.links.company.run(&stop)
     );
 }
 

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use rusqlite::Connection;
 use tacite_accounts::Registration;
-use tacite_wire::proto::{self, DeliveryState};
+use tacite_wire::proto::DeliveryState;
 use tempfile::TempDir;
 
 use super::{Audit, Findings, verify};
 use crate::settings::{Config, Settings, TlsFlags};
 use crate::tests::World;
+use crate::tests::delivery::{send, state_of};
 use crate::tests::peer::{Peer, alice_and_bob};
 use crate::{Chance, Running};
 
@@ -103,10 +104,8 @@ impl Installation {
 }
 
 async fn wait(alice: &mut Peer, bob: &Peer, body: &[u8]) {
-    let envelope = alice.envelope(bob.account_id, body);
-    let taken = alice.ask(tacite_wire::Opcode::SEND_DIRECT, &envelope).await;
-    let state: proto::MessageState = alice.answer_to(taken.header.message_id).await.read().unwrap();
-    assert_eq!(state.state(), DeliveryState::Sent);
+    let id = send(alice, bob.account_id, body).await;
+    assert_eq!(state_of(alice, id).await, DeliveryState::Sent);
 }
 
 /// A file with a list of dependencies, as a program has it.

@@ -7,6 +7,7 @@ use tacite_router::Enqueued;
 use tacite_wire::proto::{self, DeliveryState};
 use tacite_wire::{Code, Frame, HEADER_BYTES, Mnemonic, Opcode, Status};
 
+use super::delivery::state_of;
 use super::peer::{Peer, alice_and_bob};
 use super::{World, policy};
 use crate::settings::Policy;
@@ -253,9 +254,7 @@ async fn a_full_queue_and_a_full_disk_are_told_and_lose_nothing() {
         assert_eq!(alice.answer_to(id).await.header.code, Code::TAKEN);
         assert_eq!(alice.answer_to(id).await.header.code, code);
         alice.send(frame).await;
-        assert_eq!(alice.answer_to(id).await.header.code, Code::TAKEN);
-        let state: proto::MessageState = alice.answer_to(id).await.read().unwrap();
-        assert_eq!(state.state(), DeliveryState::Sent);
+        assert_eq!(state_of(&mut alice, id).await, DeliveryState::Sent);
     }
 }
 

@@ -27,7 +27,7 @@ impl Writer {
         let id = self.refused.take().unwrap_or_else(|| self.peer.fresh_id());
         let envelope = self.peer.envelope(to.account_id, b"sealed");
         let answer = self.peer.ask_in_company_as(id, Opcode::SEND_DIRECT, &envelope).await;
-        if answer.header.code == Code::TAKEN {
+        if [Code::TAKEN, Code::DONE].contains(&answer.header.code) {
             return None;
         }
         assert_eq!((answer.header.code, answer.header.status), (Code::TOO_FAST, Status::ERROR));

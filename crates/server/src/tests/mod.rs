@@ -3,7 +3,7 @@
 mod bad_input;
 mod blocks;
 mod contacts;
-mod delivery;
+pub(crate) mod delivery;
 mod faulty;
 mod faulty_depot;
 mod limits;

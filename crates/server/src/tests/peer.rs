@@ -25,6 +25,8 @@ pub(crate) struct Peer {
     /// Once registered.
     pub(crate) access_token: String,
     next_id: u16,
+    /// Heard before it was asked for.
+    heard: Option<Frame>,
 }
 
 impl Peer {
@@ -44,6 +46,7 @@ impl Peer {
             account_id,
             access_token: String::new(),
             next_id: 0,
+            heard: None,
         };
         let first = peer.receive().await;
         assert_eq!(first.header.opcode, Opcode::CONNECTED);
@@ -209,6 +212,26 @@ impl Peer {
         }
     }
 
+    /// Waits until the server has taken a message. It may say so together with what became of it, which is heard later then.
+    pub(crate) async fn taken(&mut self, id: MessageId) {
+        let first = self.answer_to(id).await;
+        match first.header.code {
+            Code::TAKEN => {}
+            Code::DONE => self.heard = Some(first),
+            code => panic!("a message was refused with {code:?}"),
+        }
+    }
+
+    /// What became of a message.
+    pub(crate) async fn outcome(&mut self, id: MessageId) -> Frame {
+        loop {
+            let answer = self.answer_to(id).await;
+            if answer.header.status != Status::IN_PROGRESS {
+                return answer;
+            }
+        }
+    }
+
     pub(crate) async fn send(&mut self, frame: Frame) {
         self.send_bytes(frame.into_bytes().to_vec()).await;
     }
@@ -223,6 +246,9 @@ impl Peer {
 
     /// The next frame, or `None` once the server has ended the link.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
+        if let Some(heard) = self.heard.take() {
+            return Some(heard);
+        }
         loop {
             match self.socket.next().await {
                 Some(Ok(Message::Binary(bytes))) => return Some(Frame::decode(bytes).unwrap()),
