@@ -156,9 +156,7 @@ impl Engine {
         let Waiting::Message(copy) = answer.waiting else { return Ok(()) };
         let DeviceCopy { message_id, recipient_id, device_id, .. } = copy;
         if !matches!(answer.reply, Reply::Refused(_)) {
-            let lane = self.lanes.entry(recipient_id).or_default();
-            // Where something was refused, one of that has to be taken before more than one is sent.
-            lane.is_open |= lane.refused.is_empty() || lane.refused.remove(&copy.rank).is_some();
+            self.lanes.entry(recipient_id).or_default().serve(copy.rank);
         }
         match answer.reply {
             Reply::InProgress => {
@@ -374,6 +372,19 @@ impl Engine {
 }
 
 impl Lane {
+    /// The server has taken the message with this rank. Where something was refused, one of that has to be taken before more than
+    /// one is sent. With that the server has forgotten the others: they come again behind it, as if they were sent the first time.
+    fn serve(&mut self, rank: Rank) {
+        let was_refused = self.refused.remove(&rank).is_some();
+        if was_refused && !self.is_open {
+            for (_, message_id) in std::mem::take(&mut self.refused) {
+                self.sent += 1;
+                self.refused.insert(Rank::Sent(self.sent), message_id);
+            }
+        }
+        self.is_open |= was_refused || self.refused.is_empty();
+    }
+
     /// Whether a message may be sent before all that are under way have their places. Bodies in the depot may get there in another
     /// order; and who is away, or of whom too much comes, refuses one instead of many.
     fn has_room(&self, is_split: bool) -> bool {

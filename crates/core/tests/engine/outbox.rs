@@ -130,6 +130,43 @@ fn t15_what_is_refused_late_goes_again_in_the_order_of_its_taking() {
     assert_eq!(ids(&[&sent(&world)[3]]), ids(&[&one]));
 }
 
+// T15: what was refused behind a message that the server had taken again comes behind that, whatever it had taken before.
+// (Found by the simulation, 18410916: the client began with what the server did not wait for, and messages were told to be missing.)
+#[test]
+fn t15_what_is_refused_late_again_goes_before_what_was_refused_behind_it() {
+    for has_arrived in [false, true] {
+        let mut world = of_a_silent_server();
+        send_ahead(&mut world);
+        for text in ["one", "two", "three"] {
+            world.send("alice", "bob", text);
+        }
+        let burst = sent(&world);
+        for frame in &burst {
+            take(&mut world, frame);
+        }
+        for frame in &burst {
+            refuse(&mut world, frame, Code::STORAGE_FULL, 1000);
+        }
+        world.pass(3000);
+        assert_eq!(sent(&world).len(), 3 + 1, "one goes ahead");
+        // Now the server takes the first again, or the one behind it, and refuses it after all; what is behind that it does not take.
+        let refused = if has_arrived {
+            finish(&mut world, &burst[0], DeliveryState::Received);
+            take(&mut world, &burst[1]);
+            &burst[1..]
+        } else {
+            take(&mut world, &burst[0]);
+            &burst
+        };
+        assert_eq!(sent(&world).len(), 3 + 3);
+        for frame in refused {
+            refuse(&mut world, frame, Code::STORAGE_FULL, 1000);
+        }
+        world.pass(6000);
+        assert_eq!(ids(&[&sent(&world)[6]]), ids(&[&refused[0]]), "{has_arrived}");
+    }
+}
+
 // A burst waits for no answer but the first; so much of it is under way, and not one more.
 #[test]
 fn so_many_messages_leave_before_the_first_is_answered() {
