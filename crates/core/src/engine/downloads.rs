@@ -23,11 +23,15 @@ const RETRY_MS_MIN: u64 = 1000;
 /// Upper bound of every such delay, milliseconds.
 const RETRY_MS_MAX: u64 = 60_000;
 
+/// Pause before a body that is not there is asked for once more, milliseconds. A server that fell does not hold any more what it
+/// pushed; that the link has gone with it is known by then.
+const MISSING_AGAIN_MS: u64 = 10_000;
+
 /// Messages that were pushed without their bodies, or behind such.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Downloads {
     senders: BTreeMap<AccountId, VecDeque<Arrival>>,
-    /// Messages whose bodies were not there: not asked for again on this link.
+    /// Messages whose bodies were not there, asked for twice: not asked for again on this link.
     missing: BTreeSet<(AccountId, MessageId)>,
 }
 
@@ -37,6 +41,8 @@ struct Arrival {
     message_id: MessageId,
     envelope: Envelope,
     body: Fetch,
+    /// The body was not there once.
+    was_missing: bool,
 }
 
 /// How far the body of a message is.
@@ -100,7 +106,7 @@ impl Engine {
             Some(name) => Fetch::Wanted { name, retry_at: None, attempt: 0 },
             None => Fetch::Here,
         };
-        arrivals.push_back(Arrival { message_id, envelope, body });
+        arrivals.push_back(Arrival { message_id, envelope, body, was_missing: false });
         if self.downloads.count() > WAITING_MAX {
             self.distrust_link(turn);
         }
@@ -138,6 +144,11 @@ impl Engine {
                 // What is not padded as it should be cannot be read, and neither can nothing.
                 arrivals[at].envelope.sealed = body::unpad(&bytes.into()).unwrap_or_default();
                 arrivals[at].body = Fetch::Here;
+            }
+            Ok(None) if !arrivals[at].was_missing => {
+                let retry_at = Some(turn.now.plus_ms(MISSING_AGAIN_MS));
+                arrivals[at].was_missing = true;
+                arrivals[at].body = Fetch::Wanted { name, retry_at, attempt };
             }
             Ok(None) => {
                 if let Some(arrival) = arrivals.remove(at) {

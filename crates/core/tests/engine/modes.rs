@@ -201,6 +201,9 @@ fn a_message_without_its_body_is_told_and_comes_again() {
     }
     let bodies = std::mem::take(&mut world.server.modes.bodies);
     while world.step() {}
+    world.pass(9_999);
+    assert_eq!(world.device("bob").notices(), [""; 0], "it is asked for once more");
+    world.pass(1);
     assert_eq!(world.device("bob").notices(), ["body-missing"]);
     assert!(world.device("bob").history("alice").is_empty());
     assert_eq!(world.server.queues.values().map(Vec::len).sum::<usize>(), 1, "not acknowledged");
@@ -209,6 +212,25 @@ fn a_message_without_its_body_is_told_and_comes_again() {
     world.settle();
     assert_eq!(world.device("bob").received("alice"), ["one"]);
     assert_eq!(world.device("bob").notices(), ["body-missing"]);
+}
+
+// E3: a server that fell held the body in memory only. Its link may seem to last for a while; the sender puts the body again.
+// (Found by the simulation, 18434130.)
+#[test]
+fn a_body_that_went_with_the_server_is_not_missed() {
+    let mut world = World::of_contacts_by(DeliveryMode::Split);
+    world.send("alice", "bob", "one");
+    while world.bodies.iter().all(|(name, _)| *name != "bob") {
+        assert!(world.step());
+    }
+    let bodies = std::mem::take(&mut world.server.modes.bodies);
+    while world.step() {}
+    world.server.modes.bodies = bodies;
+    world.cut("bob");
+    world.settle();
+    world.pass(20_000);
+    assert_eq!(world.device("bob").received("alice"), ["one"]);
+    assert_eq!(world.device("bob").notices(), [""; 0]);
 }
 
 #[test]
