@@ -26,6 +26,9 @@ use super::material::{ALICE, NOW, PROOF, message_ids, recipient, sent_frame};
 
 const SERVER_NAME: &str = "club";
 
+/// As many at a time as are company enough for the server's answers: otherwise each would wait for the clock, and its ticks count.
+const TOGETHER: usize = 16;
+
 /// See the module.
 pub(super) fn relay(count: u32) -> Result<()> {
     tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
@@ -47,30 +50,40 @@ pub(super) fn relay(count: u32) -> Result<()> {
         let (mut alices, mut bobs) = (alices, bobs);
         alices.come_in().await?;
         bobs.come_in().await?;
-        for id in message_ids().take(count as usize) {
-            send_one(&mut alices, &mut bobs, bob, id).await?;
+        let ids: Vec<MessageId> = message_ids().take(count as usize).collect();
+        for together in ids.chunks(TOGETHER) {
+            send(&mut alices, &mut bobs, bob, together).await?;
         }
         Ok(())
     })
 }
 
-async fn send_one(alices: &mut Link, bobs: &mut Link, bob: DeviceKey, id: MessageId) -> Result<()> {
-    alices.send(sent_frame(bob, id)?)?;
-    let pushed = bobs.next(|frame| frame.header.opcode == Opcode::DIRECT_RECEIVED).await?;
-    let message = proto::MessageRef {
-        sender_id: ALICE.as_bytes().to_vec().into(),
-        message_id: pushed.header.message_id.as_bytes().to_vec().into(),
-        proof: PROOF.to_vec().into(),
-        silent: false,
-    };
-    bobs.command(Opcode::ACKNOWLEDGE, &proto::Acknowledge { messages: vec![message] })?;
-    bobs.next(|frame| frame.header.status == Status::FINISHED).await?;
-    let told = alices.next(|frame| frame.header.status == Status::FINISHED).await?;
-    let state: proto::MessageState = told.read()?;
-    match state.state() {
-        proto::DeliveryState::Received => Ok(()),
-        other => bail!("a message came to {other:?} only"),
+async fn send(alices: &mut Link, bobs: &mut Link, bob: DeviceKey, ids: &[MessageId]) -> Result<()> {
+    for id in ids {
+        alices.send(sent_frame(bob, *id)?)?;
     }
+    for _ in ids {
+        let pushed = bobs.next(|frame| frame.header.opcode == Opcode::DIRECT_RECEIVED).await?;
+        let message = proto::MessageRef {
+            sender_id: ALICE.as_bytes().to_vec().into(),
+            message_id: pushed.header.message_id.as_bytes().to_vec().into(),
+            proof: PROOF.to_vec().into(),
+            silent: false,
+        };
+        bobs.command(Opcode::ACKNOWLEDGE, &proto::Acknowledge { messages: vec![message] })?;
+    }
+    for _ in ids {
+        bobs.next(|frame| frame.header.status == Status::FINISHED).await?;
+    }
+    for _ in ids {
+        let told = alices.next(|frame| frame.header.status == Status::FINISHED).await?;
+        let state: proto::MessageState = told.read()?;
+        match state.state() {
+            proto::DeliveryState::Received => {}
+            other => bail!("a message came to {other:?} only"),
+        }
+    }
+    Ok(())
 }
 
 /// An account whose device has a known key.
