@@ -22,7 +22,7 @@ use crate::{bodies, link};
 const MESSAGE_BYTES_MAX: usize = 4 * FRAME_BODY_BYTES_MAX;
 
 /// What is read at once, and what a link's buffer holds while it is idle: TLS has decrypted it already, so more reads cost little.
-const READ_BYTES: usize = 512;
+const READ_BYTES: usize = 384;
 
 /// What is written at once: a TLS record. The buffer grows as it is needed, so an idle link has a small one.
 const WRITE_BYTES_MAX: usize = 16 * 1024;
