@@ -102,7 +102,7 @@ impl Session {
     pub async fn perform(&self, intent: Intent) -> Result<Outcome, PerformError> {
         let (answer, answered) = oneshot::channel();
         self.ask(Request::Perform(intent, answer))?;
-        answered.await.map_err(|_| SessionError::Ended)?.map_err(PerformError::Refused)
+        self.answer(answered).await?.map_err(PerformError::Refused)
     }
 
     /// Reads from the vault between two inputs of the engine. What the query writes is rolled back.
@@ -113,7 +113,7 @@ impl Session {
         let (answer, answered) = oneshot::channel();
         let query = move |tx: &mut Transaction<'_>| drop(answer.send(query(tx)));
         self.ask(Request::Query(Box::new(query)))?;
-        Ok(answered.await.map_err(|_| SessionError::Ended)??)
+        Ok(self.answer(answered).await??)
     }
 
     /// The incoming messages that no view has shown yet.
@@ -159,6 +159,15 @@ impl Session {
     fn ask(&self, request: Request) -> Result<(), SessionError> {
         self.requests.send(request).map_err(|_| SessionError::Ended)
     }
+
+    /// What was asked while the engine ended may lie in the channel as long as the session lives, neither answered nor dropped.
+    async fn answer<T>(&self, mut answered: oneshot::Receiver<T>) -> Result<T, SessionError> {
+        tokio::select! {
+            biased;
+            answer = &mut answered => answer.map_err(|_| SessionError::Ended),
+            () = self.requests.closed() => answered.try_recv().map_err(|_| SessionError::Ended),
+        }
+    }
 }
 
 /// Says that nothing will come any more, also if the engine panics.
@@ -167,5 +176,34 @@ struct Ending(Arc<Mailbox>);
 impl Drop for Ending {
     fn drop(&mut self) {
         self.0.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future as _;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    #[test]
+    fn what_is_asked_while_the_engine_ends_is_answered() {
+        let (requests, mut engine) = mpsc::unbounded_channel();
+        let session = Session {
+            requests,
+            events: Arc::default(),
+            thread: std::thread::spawn(|| Ok(())),
+            ended: oneshot::channel().1,
+            link_problem: LinkProblem::default(),
+        };
+        let mut asked = pin!(session.query(|_| Ok(())));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(asked.as_mut().poll(&mut context).is_pending());
+        // The engine takes no more requests; the one that waits is still there.
+        engine.close();
+        let answer = asked.poll(&mut context);
+        assert!(matches!(answer, Poll::Ready(Err(SessionError::Ended))));
+        assert!(engine.try_recv().is_ok());
     }
 }

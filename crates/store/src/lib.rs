@@ -8,6 +8,7 @@
 //! `write` was called; a job that fails or panics is rolled back alone (one of [`Database::write_checked`]: with its group) and
 //! is answered with its own error; when a commit fails, every job of the group is answered with an error. Deleted rows are overwritten (`secure_delete`).
 
+mod answers;
 mod database;
 mod error;
 pub mod inspect;

@@ -12,10 +12,10 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
-use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::StoreError;
+use crate::answers::Answers;
 
 /// Jobs that may wait; one more is refused as overload.
 pub(crate) const QUEUE_JOBS_MAX: usize = 16_384;
@@ -189,35 +189,10 @@ impl Drop for Group {
     }
 }
 
-/// How groups are answered: by a task of the runtime in which the database was opened. The writer wakes that one, instead of
-/// each task that waits for a job: from another thread every waking is a system call.
-struct Answers(Option<mpsc::UnboundedSender<Group>>);
-
-impl Answers {
-    fn of_this_runtime() -> Self {
-        let Ok(runtime) = Handle::try_current() else { return Self(None) };
-        let (groups, mut done) = mpsc::unbounded_channel();
-        runtime.spawn(async move {
-            while let Some(group) = done.recv().await {
-                drop::<Group>(group);
-            }
-        });
-        Self(Some(groups))
-    }
-
-    fn give(&self, group: Group) {
-        match &self.0 {
-            // If the runtime has ended, the group comes back and is dropped here.
-            Some(task) => drop(task.send(group)),
-            None => drop(group),
-        }
-    }
-}
-
 fn write_until_closed(
     connection: &Connection,
     orders: &Receiver<Order>,
-    answers: &Answers,
+    answers: &Answers<Group>,
     tallies: &Tallies,
 ) {
     while let Ok(first) = orders.recv() {
