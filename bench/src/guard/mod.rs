@@ -2,7 +2,7 @@
 //! counts of `guard.toml`. Counts do not depend on how busy or how fast the machine is.
 //!
 //! Invariants: each path is counted in a process of its own, twice, doing the work once and doing it twice; the difference is
-//! the work alone. What got dearer than its tolerance fails; so does a path that has no recorded count.
+//! the work alone. What got dearer than the tolerance fails; so does a path that has no recorded count.
 
 mod callgrind;
 mod compare;
@@ -57,7 +57,7 @@ impl Guard {
             return Ok((format!("recorded in {}\n", file.display()), true));
         }
         let recorded = Recorded::read(&file)?;
-        let comparison = Comparison::new(&recorded, &toolchain, &counts, tolerance_percent);
+        let comparison = Comparison::new(&recorded, &toolchain, &counts);
         let mut text = comparison.to_string();
         if !comparison.is_well() {
             let _ = writeln!(text, "Where: callgrind_annotate {}/<path>.out", directory.display());
@@ -74,10 +74,6 @@ impl HotPathRun {
             None => bail!("there is no hot path {:?}", self.name),
         }
     }
-}
-
-fn tolerance_percent(name: &str) -> f64 {
-    PATHS.iter().find(|path| path.name == name).map_or(0.0, |path| path.tolerance_percent)
 }
 
 fn recorded_file() -> PathBuf {

@@ -17,33 +17,20 @@ pub(super) struct HotPath {
     pub(super) name: &'static str,
     /// How often the work is done when it is counted; a multiple of what the path does in one go.
     pub(super) count: u32,
-    /// How much dearer it may get. Frames and machines are counted the same each time; threads, clocks and hash seeds move
-    /// the others by up to 1 %.
-    pub(super) tolerance_percent: f64,
     /// Does the work so many times.
     pub(super) run: fn(u32) -> Result<()>,
 }
 
 /// All of them.
 pub(super) const PATHS: &[HotPath] = &[
-    HotPath { name: "frame decode", count: 2000, tolerance_percent: 2.0, run: frames::decode },
-    HotPath { name: "encode", count: 2000, tolerance_percent: 2.0, run: frames::encode },
-    HotPath { name: "route", count: 2000, tolerance_percent: 2.0, run: delivery::route },
-    HotPath { name: "park", count: 2000, tolerance_percent: 2.0, run: delivery::park },
-    HotPath { name: "link", count: 1000, tolerance_percent: 5.0, run: link::relay },
-    HotPath { name: "enqueue", count: 256, tolerance_percent: 5.0, run: stores::enqueue },
-    HotPath {
-        name: "group commit",
-        count: 2 * stores::GROUP,
-        tolerance_percent: 5.0,
-        run: stores::group_commit,
-    },
-    HotPath {
-        name: "group commit of bodies",
-        count: 2 * stores::GROUP,
-        tolerance_percent: 5.0,
-        run: stores::group_commit_of_bodies,
-    },
+    HotPath { name: "frame decode", count: 2000, run: frames::decode },
+    HotPath { name: "encode", count: 2000, run: frames::encode },
+    HotPath { name: "route", count: 2000, run: delivery::route },
+    HotPath { name: "park", count: 2000, run: delivery::park },
+    HotPath { name: "link", count: 1000, run: link::relay },
+    HotPath { name: "enqueue", count: 256, run: stores::enqueue },
+    HotPath { name: "group commit", count: 2 * stores::GROUP, run: stores::group_commit },
+    HotPath { name: "group commit of bodies", count: 2 * stores::GROUP, run: stores::group_commit_of_bodies },
 ];
 
 #[cfg(test)]
