@@ -119,12 +119,6 @@ impl Drop for Proxy {
     }
 }
 
-#[derive(PartialEq, Eq)]
-enum End {
-    Closed,
-    Cut,
-}
-
 impl Shared {
     /// Both directions of one connection, until one end closes or its bytes are used up.
     fn carry(&self, client: &TcpStream, number: usize) {
@@ -136,14 +130,10 @@ impl Shared {
         let budget = (number < weather.cuts).then(|| chance.up_to(weather.cut_bytes_max));
         let (up, down) = (Chance::of(!weather.seed, number), chance);
         let carried = AtomicU64::new(0);
-        let ends = thread::scope(|scope| {
-            let up = scope.spawn(|| self.pump(client, &server, up, budget, &carried));
-            let down = self.pump(&server, client, down, budget, &carried);
-            [up.join().unwrap_or(End::Closed), down]
+        thread::scope(|scope| {
+            scope.spawn(|| self.pump(client, &server, up, budget, &carried));
+            self.pump(&server, client, down, budget, &carried);
         });
-        if ends.contains(&End::Cut) {
-            self.cut.fetch_add(1, Ordering::SeqCst);
-        }
     }
 
     fn pump(
@@ -153,28 +143,32 @@ impl Shared {
         mut chance: Chance,
         budget: Option<u64>,
         carried: &AtomicU64,
-    ) -> End {
+    ) {
         let mut piece = [0; PIECE_BYTES_MAX];
-        let end = loop {
-            let Ok(length @ 1..) = from.read(&mut piece) else { break End::Closed };
+        while let Ok(length @ 1..) = from.read(&mut piece) {
             chance.sleep_up_to(self.weather.delay_ms_max);
-            let total = carried.fetch_add(length as u64, Ordering::SeqCst) + length as u64;
-            if budget.is_some_and(|budget| total > budget) {
-                break End::Cut;
+            let before = carried.fetch_add(length as u64, Ordering::SeqCst);
+            if let Some(budget) = budget
+                && before + length as u64 > budget
+            {
+                // Counted before anybody sees it, by the direction that goes over the budget.
+                if before <= budget {
+                    self.cut.fetch_add(1, Ordering::SeqCst);
+                }
+                break;
             }
             let pieces = self.pieces.fetch_add(1, Ordering::SeqCst) + 1;
             if self.weather.freeze_after_pieces.is_some_and(|most| pieces > most) {
                 self.freeze();
-                break End::Closed;
+                break;
             }
             if to.write_all(&piece[..length]).is_err() {
-                break End::Closed;
+                break;
             }
-        };
+        }
         // Either end may be closed already.
         let _closed = from.shutdown(Shutdown::Both);
         let _closed = to.shutdown(Shutdown::Both);
-        end
     }
 
     /// Holds the calling connection as it is until the proxy is dropped.

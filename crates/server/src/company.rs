@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tacite_wire::{Code, Header, Opcode};
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::queue::{Haste, Queue};
@@ -64,10 +64,13 @@ impl Company {
 
     /// Ticks while some queue waits, until told to stop.
     pub(crate) async fn run(&self, stop: &CancellationToken) {
+        let mut clock = interval(TICK);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ticking = async {
             loop {
+                clock.reset();
                 while self.lock().count > 0 {
-                    sleep(TICK).await;
+                    clock.tick().await;
                     let due = self.lock().tick();
                     for queue in due {
                         queue.hurry();
@@ -99,7 +102,7 @@ mod tests {
 
     use tacite_model::{MessageId, Timestamp};
     use tacite_wire::{Frame, Status, proto};
-    use tokio::time::{Instant, timeout};
+    use tokio::time::{Instant, sleep, timeout};
 
     use super::*;
 
@@ -120,6 +123,17 @@ mod tests {
         assert_eq!(hastes(Opcode::REQUEST_UPLOADS, Code::DONE), [Haste::AtOnce; 2]);
     }
 
+    #[test]
+    fn a_company_that_ends_is_not_held_by_whom_it_was_to_call() {
+        let company = Arc::new(Company::default());
+        let queue = Queue::new(Arc::downgrade(&company));
+        queue.push(answer(Opcode::ACKNOWLEDGE, Code::DONE), Haste::InCompany);
+        assert_eq!(company.lock().count, 1);
+        let held = Arc::downgrade(&company);
+        drop((company, queue));
+        assert!(held.upgrade().is_none());
+    }
+
     // The clock is paused: it moves to the next thing that somebody waits for.
     #[tokio::test(start_paused = true)]
     async fn what_waits_for_company_is_called_in_time_and_for_nobody_it_ticks() {
@@ -133,7 +147,7 @@ mod tests {
         let push = |queue: &Queue| queue.push(answer(Opcode::ACKNOWLEDGE, Code::DONE), Haste::InCompany);
         for _again in 0..3 {
             let started = Instant::now();
-            let (first, second) = (Queue::new(Arc::clone(&company)), Queue::new(Arc::clone(&company)));
+            let [first, second] = [(); 2].map(|()| Queue::new(Arc::downgrade(&company)));
             push(&first);
             sleep(TICK + Duration::from_millis(1)).await;
             push(&second);

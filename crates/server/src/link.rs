@@ -83,8 +83,8 @@ type Reason = &'static str;
 
 impl<P: Parts, T: Transport> Driver<'_, P, T> {
     async fn run(&mut self) -> Reason {
-        if self.send(self.connected()).await.is_err() {
-            return "connection lost";
+        if let Err(reason) = self.greet().await {
+            return reason;
         }
         let opened = Instant::now();
         let mut heard = opened;
@@ -127,7 +127,12 @@ impl<P: Parts, T: Transport> Driver<'_, P, T> {
         }
     }
 
-    /// The first frame of a link.
+    /// The first frame of a link goes before what was pushed since the link was opened.
+    async fn greet(&mut self) -> Result<(), Reason> {
+        self.feed(self.connected()).await?;
+        self.flush().await
+    }
+
     fn connected(&self) -> Frame {
         let body = Connected {
             version_min: (*VERSIONS.start()).into(),
@@ -288,3 +293,6 @@ pub(crate) fn sign_in<P: Parts>(hub: &Hub<P>, session: &mut Session, identity: I
     hub.links.sign_in(session.link, &identity);
     session.identity = Some(identity);
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,7 @@ impl Links {
     /// Adds a link; what its task is to do comes out of the queue. If too many links have not signed in, the oldest of them ends:
     /// it had the most time to do so.
     pub(crate) fn open(&self) -> (LinkId, Queue) {
-        let queue = Queue::new(Arc::clone(&self.company));
+        let queue = Queue::new(Arc::downgrade(&self.company));
         let mut table = self.lock();
         table.last += 1;
         let link = LinkId(table.last);

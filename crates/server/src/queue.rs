@@ -1,17 +1,18 @@
 //! What waits to be sent over one link: the rest of the server pushes, the link's task takes.
 //!
-//! Invariants: pushing never waits; what was pushed comes out in its order and before the end; at most
+//! Invariants: pushing never waits; what was pushed comes out in its order and before the end, but for what is told by a later
+//! frame too; at most
 //! [`LINK_QUEUE_FRAMES_MAX`] frames wait; a queue in which nothing waits holds next to no memory, because most links are idle most
 //! of the time (a channel would keep places for dozens of frames). What may wait for company ([`crate::company`]) wakes the
 //! link's task when there is enough, or after a while; before, it wakes nobody.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use tacite_model::limits::LINK_QUEUE_FRAMES_MAX;
-use tacite_wire::{Code, Frame, Opcode, Status};
+use tacite_wire::{Frame, Opcode, Status};
 
 use crate::company::{COMPANY_FRAMES, Company};
 
@@ -40,7 +41,8 @@ pub(crate) struct Queue(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     waiting: Mutex<Waiting>,
-    company: Arc<Company>,
+    /// It holds the queues that it is to call.
+    company: Weak<Company>,
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +59,7 @@ struct Waiting {
 
 impl Queue {
     /// An empty queue whose frames may wait for this company.
-    pub(crate) fn new(company: Arc<Company>) -> Self {
+    pub(crate) fn new(company: Weak<Company>) -> Self {
         Self(Arc::new(Shared { waiting: Mutex::default(), company }))
     }
 
@@ -74,7 +76,9 @@ impl Queue {
             wake(waiting);
         } else if !std::mem::replace(&mut waiting.lingers, true) {
             drop(waiting);
-            self.0.company.add(self.clone());
+            if let Some(company) = self.0.company.upgrade() {
+                company.add(self.clone());
+            }
         }
         has_room
     }
@@ -138,19 +142,25 @@ impl Waiting {
     }
 
     /// Where it waits that a message was taken, when it is known what became of it: its sender need not hear both. (Of a message
-    /// that was refused in the end she does: it keeps its place in the order.)
+    /// that was refused in the end she does: it keeps its place in the order. And she hears in time what was taken before another
+    /// was refused.)
     fn superseded_by(&self, frame: &Frame) -> Option<usize> {
         let last = &frame.header;
         if (last.opcode, last.status) != (Opcode::SEND_DIRECT, Status::FINISHED) {
             return None;
         }
-        let is_first = |other: &Frame| {
-            let first = &other.header;
-            (first.opcode, first.code) == (Opcode::SEND_DIRECT, Code::TAKEN)
-                && first.message_id == last.message_id
-        };
         let nearest = self.frames.len().saturating_sub(COMPANY_FRAMES);
-        (nearest..self.frames.len()).find(|at| is_first(&self.frames[*at]))
+        for at in (nearest..self.frames.len()).rev() {
+            let before = &self.frames[at].header;
+            match (before.opcode, before.status) {
+                (Opcode::SEND_DIRECT, Status::ERROR) => break,
+                (Opcode::SEND_DIRECT, Status::IN_PROGRESS) if before.message_id == last.message_id => {
+                    return Some(at);
+                }
+                _ => {}
+            }
+        }
+        None
     }
 
     fn is_called(&self) -> bool {
@@ -181,7 +191,7 @@ mod tests {
     use std::time::Duration;
 
     use tacite_model::{MessageId, Timestamp};
-    use tacite_wire::proto;
+    use tacite_wire::{Code, proto};
     use tokio::time::timeout;
 
     use super::*;
@@ -190,7 +200,7 @@ mod tests {
 
     /// In a company that does not tick.
     fn queue() -> Queue {
-        Queue::new(Arc::default())
+        Queue::new(Weak::new())
     }
 
     fn id(number: u8) -> MessageId {
@@ -309,6 +319,21 @@ mod tests {
         queue.push(taken(1), Haste::InCompany);
         queue.push(refused, Haste::AtOnce);
         assert_eq!(rest(&queue), [(1, Code::TAKEN), (1, Code::STORAGE_FULL)]);
+    }
+
+    // What was taken before another was refused was not refused with that.
+    #[test]
+    fn it_is_told_what_was_taken_before_another_was_refused() {
+        let queue = queue();
+        queue.push(taken(1), Haste::InCompany);
+        queue.push(taken(2), Haste::InCompany);
+        queue.push(answer(1, Status::ERROR, Code::STORAGE_FULL), Haste::AtOnce);
+        queue.push(taken(3), Haste::InCompany);
+        queue.push(done(2), Haste::InCompany);
+        queue.push(done(3), Haste::InCompany);
+        let expected =
+            [(1, Code::TAKEN), (2, Code::TAKEN), (1, Code::STORAGE_FULL), (2, Code::DONE), (3, Code::DONE)];
+        assert_eq!(rest(&queue), expected);
     }
 
     // The clock is paused: whoever is not woken makes it jump.

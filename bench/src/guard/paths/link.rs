@@ -27,7 +27,7 @@ use super::material::{ALICE, NOW, PROOF, message_ids, recipient, sent_frame};
 const SERVER_NAME: &str = "club";
 
 /// As many at a time as are company enough for the server's answers: otherwise each would wait for the clock, and its ticks count.
-const TOGETHER: usize = 16;
+pub(super) const TOGETHER: u32 = 16;
 
 /// See the module.
 pub(super) fn relay(count: u32) -> Result<()> {
@@ -51,7 +51,7 @@ pub(super) fn relay(count: u32) -> Result<()> {
         alices.come_in().await?;
         bobs.come_in().await?;
         let ids: Vec<MessageId> = message_ids().take(count as usize).collect();
-        for together in ids.chunks(TOGETHER) {
+        for together in ids.chunks(TOGETHER as usize) {
             send(&mut alices, &mut bobs, bob, together).await?;
         }
         Ok(())

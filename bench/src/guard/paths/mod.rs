@@ -27,7 +27,7 @@ pub(super) const PATHS: &[HotPath] = &[
     HotPath { name: "encode", count: 2000, run: frames::encode },
     HotPath { name: "route", count: 2000, run: delivery::route },
     HotPath { name: "park", count: 2000, run: delivery::park },
-    HotPath { name: "link", count: 1000, run: link::relay },
+    HotPath { name: "link", count: 64 * link::TOGETHER, run: link::relay },
     HotPath { name: "enqueue", count: 256, run: stores::enqueue },
     HotPath { name: "group commit", count: 2 * stores::GROUP, run: stores::group_commit },
     HotPath { name: "group commit of bodies", count: 2 * stores::GROUP, run: stores::group_commit_of_bodies },

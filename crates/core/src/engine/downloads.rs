@@ -24,7 +24,7 @@ const RETRY_MS_MIN: u64 = 1000;
 const RETRY_MS_MAX: u64 = 60_000;
 
 /// Pause before a body that is not there is asked for once more, milliseconds. A server that fell does not hold any more what it
-/// pushed; that the link has gone with it is known by then.
+/// pushed; that the link has gone with it is known by then, unless it was the whole machine that fell: then the link is silent.
 const MISSING_AGAIN_MS: u64 = 10_000;
 
 /// Messages that were pushed without their bodies, or behind such.

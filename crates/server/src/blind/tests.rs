@@ -41,10 +41,10 @@ impl Installation {
         let (mut alice, mut bob) = alice_and_bob(&world).await;
         let chance = Chance::from_seed([1; 32]);
         let delivered = chance.bytes::<1000>().to_vec();
-        alice.ask(tacite_wire::Opcode::SEND_DIRECT, &alice.envelope(bob.account_id, &delivered)).await;
+        let id = send(&mut alice, bob.account_id, &delivered).await;
         let pushed = bob.pushed(tacite_wire::Opcode::DIRECT_RECEIVED).await;
         bob.acknowledge(alice.account_id, pushed.header.message_id).await;
-        while alice.receive().await.header.status != tacite_wire::Status::FINISHED {}
+        alice.outcome(id).await;
         bob.leave().await;
         let mut bodies = Vec::new();
         for length in [250, 1000, 30_000] {

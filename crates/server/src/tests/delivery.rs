@@ -12,9 +12,15 @@ use super::{StoppedClock, World};
 use crate::company::COMPANY_FRAMES;
 
 pub(crate) async fn send(from: &mut Peer, to: AccountId, sealed: &[u8]) -> MessageId {
+    let id = offer(from, to, sealed).await;
+    from.taken(id).await;
+    id
+}
+
+/// The same without waiting for any answer: nothing is parked meanwhile because time passes.
+pub(super) async fn offer(from: &mut Peer, to: AccountId, sealed: &[u8]) -> MessageId {
     let (id, envelope) = (from.fresh_id(), from.envelope(to, sealed));
     from.send(Frame::command(Opcode::SEND_DIRECT, id, Timestamp::from_ms(1), &envelope).unwrap()).await;
-    from.taken(id).await;
     id
 }
 
@@ -36,7 +42,7 @@ pub(super) async fn next_message(peer: &mut Peer) -> Frame {
 async fn between_two_online_people_a_message_is_relayed_and_not_stored() {
     let world = World::start().await;
     let (mut alice, mut bob) = alice_and_bob(&world).await;
-    let id = send(&mut alice, bob.account_id, b"sealed for bob").await;
+    let id = offer(&mut alice, bob.account_id, b"sealed for bob").await;
     let pushed = next_message(&mut bob).await;
     assert_eq!(pushed.header.message_id, id);
     let envelope: proto::Envelope = pushed.read().unwrap();

@@ -6,7 +6,7 @@ use tacite_wire::proto::{self, DeliveryState};
 use tacite_wire::{Code, Opcode};
 
 use super::World;
-use super::delivery::{next_message, send};
+use super::delivery::{next_message, offer, send};
 use super::peer::{Peer, alice_and_bob, reference};
 
 const PROOF: [u8; 16] = [0x77; 16];
@@ -38,10 +38,10 @@ async fn told(peer: &mut Peer) -> (DeliveryState, Vec<u8>) {
 async fn t30_a_proof_of_receipt_reaches_the_sender_each_way() {
     let world = World::start().await;
     let (mut alice, mut bob) = alice_and_bob(&world).await;
-    let relayed = send(&mut alice, bob.account_id, b"sealed").await;
+    let relayed = offer(&mut alice, bob.account_id, b"sealed").await;
     next_message(&mut bob).await;
     bob.acknowledge_as(proven(alice.account_id, relayed)).await;
-    let answer: proto::MessageState = alice.answer_to(relayed).await.read().unwrap();
+    let answer: proto::MessageState = alice.outcome(relayed).await.read().unwrap();
     assert_eq!((answer.state(), &answer.proof[..]), (DeliveryState::Received, &PROOF[..]));
 
     bob.leave().await;
@@ -60,10 +60,10 @@ async fn t30_a_proof_of_receipt_reaches_the_sender_each_way() {
 async fn t44_a_silent_receipt_tells_the_sender_no_more_than_sent() {
     let world = World::start().await;
     let (mut alice, mut bob) = alice_and_bob(&world).await;
-    let relayed = send(&mut alice, bob.account_id, b"sealed").await;
+    let relayed = offer(&mut alice, bob.account_id, b"sealed").await;
     next_message(&mut bob).await;
     bob.acknowledge_as(silent(alice.account_id, relayed)).await;
-    let answer: proto::MessageState = alice.answer_to(relayed).await.read().unwrap();
+    let answer: proto::MessageState = alice.outcome(relayed).await.read().unwrap();
     assert_eq!((answer.state(), answer.proof.len()), (DeliveryState::Sent, 0));
 
     bob.leave().await;
@@ -83,18 +83,18 @@ async fn t44_a_silent_receipt_tells_the_sender_no_more_than_sent() {
 async fn that_a_message_was_read_reaches_its_sender_once() {
     let world = World::start().await;
     let (mut alice, mut bob) = alice_and_bob(&world).await;
-    let relayed = send(&mut alice, bob.account_id, b"sealed").await;
+    let relayed = offer(&mut alice, bob.account_id, b"sealed").await;
     next_message(&mut bob).await;
     bob.acknowledge(alice.account_id, relayed).await;
-    alice.answer_to(relayed).await;
+    alice.outcome(relayed).await;
     assert_eq!(read(&mut bob, vec![proven(alice.account_id, relayed)]).await, Code::DONE);
     assert_eq!(told(&mut alice).await, (DeliveryState::Read, PROOF.to_vec()));
     assert_eq!(read(&mut bob, vec![proven(alice.account_id, relayed)]).await, Code::DONE);
 
-    let other = send(&mut alice, bob.account_id, b"sealed").await;
+    let other = offer(&mut alice, bob.account_id, b"sealed").await;
     next_message(&mut bob).await;
     bob.acknowledge(alice.account_id, other).await;
-    alice.answer_to(other).await;
+    alice.outcome(other).await;
     alice.leave().await;
     assert_eq!(read(&mut bob, vec![proven(alice.account_id, other)]).await, Code::DONE);
     let mut alice = Peer::again(&world, &alice).await;

@@ -6,7 +6,7 @@ use tacite_router::{Cursor, DeviceKey, MessageKey, Receipt, Store as _};
 use tacite_wire::proto::{self, DeliveryState, SyncPage};
 use tacite_wire::{Code, Opcode};
 
-use super::delivery::{next_message, send, state_of};
+use super::delivery::{next_message, offer, send, state_of};
 use super::peer::{Peer, alice_and_bob, reference};
 use super::{StoppedClock, World, policy};
 use crate::settings::{Delivery, Policy};
@@ -43,10 +43,10 @@ async fn t18_a_generation_grows_with_what_is_sealed_and_acknowledged() {
     assert_eq!(sync(&mut alice, None, 10).await.known_generation, 0);
     assert_eq!(sync(&mut bob, None, 20).await.known_generation, 0);
     for _ in 0..2 {
-        let id = send(&mut alice, bob.account_id, b"sealed").await;
+        let id = offer(&mut alice, bob.account_id, b"sealed").await;
         next_message(&mut bob).await;
         bob.acknowledge(alice.account_id, id).await;
-        alice.answer_to(id).await;
+        alice.outcome(id).await;
     }
     // Refused, but the sealed body was here.
     let to_nobody = alice.envelope(AccountId::from_bytes([9; 16]), b"sealed");
@@ -70,10 +70,10 @@ async fn what_was_read_and_synchronised_is_forgotten() {
     let (mut alice, mut bob) = alice_and_bob(&world).await;
     let mut ids = Vec::new();
     for _ in 0..3 {
-        let id = send(&mut alice, bob.account_id, b"sealed").await;
+        let id = offer(&mut alice, bob.account_id, b"sealed").await;
         next_message(&mut bob).await;
         bob.acknowledge(alice.account_id, id).await;
-        alice.answer_to(id).await;
+        alice.outcome(id).await;
         ids.push(reference(alice.account_id, id));
     }
     let last = ids.pop().unwrap();
