@@ -76,7 +76,8 @@ impl World {
     fn listen_while<T>(listener: &Person, act: impl FnOnce() -> Result<T>) -> Result<(Vec<Message>, T)> {
         let listening = listener.start(&["listen"])?;
         let done = act()?;
-        listening.interrupt()?;
+        // It may not be up yet. Where a shell runs the tests in the background, SIGINT is ignored until then, and it would listen on.
+        listening.terminate()?;
         let lines = listening.wait()?.0;
         Ok((lines.iter().map(|line| Message::from_line(line)).collect::<Result<_>>()?, done))
     }
