@@ -1,7 +1,7 @@
 //! Frames that wait for company: which may ([`haste`]), how many are enough, and their clock. There is one for all links: each
 //! link's own timer would have to be earlier than the one before, and each of those wakes the thread that sleeps for timers.
 //!
-//! Invariant: a queue that was added is called 40 to 45 ms later, as long as [`Company::run`] runs.
+//! Invariant: a queue that was added is called 40 to 45 ms later, by a clock of milliseconds, as long as [`Company::run`] runs.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
